@@ -1,0 +1,1 @@
+"""How well self-supervised backbones transfer to protein localization in microscopy data."""

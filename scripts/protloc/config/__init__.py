@@ -1,0 +1,1 @@
+"""The study's settings and the registry of backbones, as typed models."""

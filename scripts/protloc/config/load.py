@@ -1,0 +1,81 @@
+"""Configuration and registry, checked: a wrong one stops with a line per fault before any job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from protloc.atomic import write_text
+from protloc.config.backbones import Backbone, Network
+from protloc.config.settings import Study
+from protloc.errors import InputError
+
+
+def load_study(values: Mapping[str, Any], registry: Mapping[str, Backbone]) -> Study:
+    """The checked configuration; raises InputError that names each wrong key and what is allowed."""
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        raise InputError("; ".join(_explain(fault, Study) for fault in error.errors())) from error
+    unknown = [name for name in study.embedding.backbones if name not in registry]
+    if unknown:
+        raise InputError(
+            f"configuration: embedding.backbones: {unknown[0]} is not in config/backbones.yaml; "
+            f"allowed: {', '.join(registry)}"
+        )
+    return study
+
+
+def load_backbones(path: Path) -> dict[str, Backbone]:
+    """The registry of backbones by name; raises InputError for a row that does not fit."""
+    adapter = TypeAdapter(dict[str, Backbone])
+    try:
+        backbones = adapter.validate_python(yaml.safe_load(path.read_text()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    for name, backbone in backbones.items():
+        _check_slots(path, name, backbone)
+    return backbones
+
+
+def _check_slots(path: Path, name: str, backbone: Backbone) -> None:
+    if not isinstance(backbone, Network):
+        return
+    for field in ("mean", "std"):
+        if len(getattr(backbone, field)) != len(backbone.slots):
+            raise InputError(
+                f"{path}: {name}.{field}: give one number for each of the slots {backbone.slots}"
+            )
+    missing = [slot for slot in backbone.natural.values() if slot not in backbone.slots]
+    if missing:
+        raise InputError(f"{path}: {name}.natural: {missing[0]} is not one of the slots {backbone.slots}")
+
+
+def write_study(study: Study, path: Path) -> None:
+    """Write the merged configuration, defaults included; the file changes only if its content does."""
+    text = yaml.safe_dump(study.model_dump(mode="json", exclude_none=True), sort_keys=False)
+    if not path.exists() or path.read_text() != text:
+        write_text(path, text)
+
+
+def _explain(fault: Mapping[str, Any], root: type[BaseModel]) -> str:
+    """One line for one fault: the key, what is wrong with it, what is allowed."""
+    where = ".".join(str(part) for part in fault["loc"]) or "study"
+    if fault["type"] == "extra_forbidden":
+        return f"configuration: {where}: unknown key; allowed: {', '.join(_siblings(fault['loc'], root))}"
+    given = "" if isinstance(fault["input"], Mapping) else f" (given: {fault['input']!r})"
+    return f"configuration: {where}: {fault['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _siblings(location: tuple[str | int, ...], model: type[BaseModel]) -> list[str]:
+    """The keys allowed in the group that holds `location`."""
+    for part in location[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        kinds = (annotation, *getattr(annotation, "__args__", ()))
+        model = next(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+    return list(model.model_fields)

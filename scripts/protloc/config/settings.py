@@ -1,0 +1,120 @@
+"""The configuration of a study. Every setting, its type, its limits and its default are stated here alone."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Strategy = Literal["map_natural", "replicate_fill"]
+SplitUnit = Literal["protein", "fov"]
+LabelPolicy = Literal["single", "multi"]
+
+
+class Settings(BaseModel):
+    """A group of settings: unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Simulation(Settings):
+    """An OpenCell in small, drawn by the simulator instead of downloaded."""
+
+    proteins_per_class: Count = Field(20, description="proteins whose main localization is a given class")
+    fields_per_protein: Count = Field(4, description="fields of view per protein")
+    field_size_px: int = Field(256, ge=64, le=2048, description="height and width of a field, px")
+    seed: int = Field(1, ge=0, description="seed of everything that is drawn")
+
+
+class Acquisition(Settings):
+    """Where the images and labels come from. Left out for a simulated study."""
+
+    mirror: str = Field(description="a folder with the bucket's keys, or s3://bucket")
+    labels: str = Field(description="the label table, a CSV file")
+    region: str = Field("us-west-2", description="region of the bucket")
+    endpoint: str | None = Field(None, description="address of another S3 server than Amazon's")
+    pixel_size_um: float = Field(0.206349, gt=0, description="µm per px of the images")
+
+
+class Quality(Settings):
+    """How much may be wrong with the images before the run stops."""
+
+    max_bad_share: Share = Field(0.02, description="share of fields that may be unreadable and left out")
+
+
+class Embedding(Settings):
+    """Which backbones turn images into vectors, and how."""
+
+    backbones: list[Name] = Field(min_length=1, description="names in config/backbones.yaml")
+    strategies: list[Strategy] = Field(["replicate_fill"], min_length=1, description="channel strategies")
+    batch_size: Count = Field(32, description="fields decoded together; changes speed, never a vector")
+
+
+class Splits(Settings):
+    """How fields are divided for training, choosing and testing."""
+
+    units: list[SplitUnit] = Field(["protein", "fov"], description="what never lies on two sides")
+    label_policies: list[LabelPolicy] = Field(["single"], description="which labels count")
+    min_grade: Literal[1, 2, 3] = Field(3, description="lowest grade that counts under `multi`")
+    min_proteins: Count = Field(4, description="a class with fewer proteins is left out and reported")
+    test_share: Share = Field(0.25, gt=0, description="share of units held out for the final score")
+    validation_share: Share = Field(0.15, gt=0, description="share of units that choices are made on")
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [0.1, 0.25, 0.5, 1.0], min_length=1, description="shares of the training part, nested"
+    )
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0, 1, 2], min_length=1, description="one split per seed"
+    )
+
+    @model_validator(mode="after")
+    def leaves_something_to_train_on(self) -> Self:
+        """Refuse shares that leave no training part, and anything listed twice."""
+        if self.test_share + self.validation_share >= 1:
+            raise ValueError("test_share + validation_share must be below 1, or nothing is left to train on")
+        for name in ("units", "label_policies", "fractions", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} has a value twice: {values}")
+        return self
+
+
+class Probe(Settings):
+    """The frozen probe: L2-regularized logistic regression on standardized vectors."""
+
+    inverse_l2: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.001, 0.01, 0.1], min_length=1, description="scikit-learn's C; the best on validation is taken"
+    )
+    max_iterations: Count = Field(300, description="limit of L-BFGS iterations")
+
+
+class Figures(Settings):
+    """What the figures show."""
+
+    bootstrap_draws: Count = Field(2000, description="draws over proteins behind each interval")
+    sheet_fields: Count = Field(24, description="fields on a contact sheet")
+    neighbours: Count = Field(5, description="neighbours beside each query")
+
+
+class Study(Settings):
+    """A whole study: one configuration file."""
+
+    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
+        description="names results/{study} and data/{study}"
+    )
+    simulation: Simulation | None = Field(None, description="draw the images")
+    acquisition: Acquisition | None = Field(None, description="or get them")
+    quality: Quality = Quality()
+    embedding: Embedding
+    splits: Splits = Splits()
+    probe: Probe = Probe()
+    figures: Figures = Figures()
+
+    @model_validator(mode="after")
+    def has_one_source(self) -> Self:
+        """Refuse a study without images, or with two sources of them."""
+        if (self.simulation is None) == (self.acquisition is None):
+            raise ValueError("give either simulation or acquisition: the images are drawn or fetched")
+        return self

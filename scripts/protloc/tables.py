@@ -1,0 +1,184 @@
+"""Every table of the workflow: its columns, types, units and key, checked at each write and read.
+
+This is the one place where a schema lives; the tables of the README are generated from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from protloc.errors import InputError
+
+TEXT, INT, REAL = pa.string(), pa.int64(), pa.float64()
+TEXTS, REALS = pa.list_(pa.string()), pa.list_(pa.float32())
+ROW_GROUP = 8192
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its Arrow type, what it says and whether it may be empty."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A kind of table: what one row is, which columns tell rows apart, and all columns in order."""
+
+    row: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema, without the data's own metadata."""
+        return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
+
+
+GENE = Column("gene", TEXT, "name of the tagged protein, as in the label table")
+FOV_ID = Column("fov_id", TEXT, "field of view, `FID` and eight digits; the same for ever")
+RUN = (
+    Column("split_unit", TEXT, "what is never on two sides of a split: `protein` or `fov`"),
+    Column("label_policy", TEXT, "which labels count: `single` (one grade-3 label) or `multi`"),
+    Column("fraction", REAL, "share of the training part that was used, 0 to 1"),
+    Column("seed", INT, "seed of the split, of its fractions and of the run"),
+)
+
+TABLES = {
+    "fovs": Table(
+        "a field of view",
+        ("fov_id",),
+        (
+            FOV_ID,
+            GENE,
+            Column("ensg_id", TEXT, "Ensembl gene id in the file's name"),
+            Column("line_id", TEXT, "cell line, `CID` and six digits"),
+            Column("key", TEXT, "name in the object store, and below `data/{study}/`"),
+            Column("size_bytes", INT, "length of the file, bytes"),
+            Column("sha256", TEXT, "digest of the file"),
+            Column("height", INT, "px; empty if the field is bad", nullable=True),
+            Column("width", INT, "px; empty if the field is bad", nullable=True),
+            Column("pixel_size_um", REAL, "µm per px"),
+            Column("status", TEXT, "`ok`, or `bad`: left out of everything that follows"),
+            Column("problem", TEXT, "what is wrong with it, if anything", nullable=True),
+        ),
+    ),
+    "proteins": Table(
+        "a protein of the label table",
+        ("gene",),
+        (
+            GENE,
+            Column("ensg_id", TEXT, "Ensembl gene id in the label table"),
+            Column("grade_3", TEXTS, "very prominent localizations, sorted"),
+            Column("grade_2", TEXTS, "unambiguous, less prominent localizations, sorted"),
+            Column("grade_1", TEXTS, "weak localizations, sorted"),
+            Column("fovs", INT, "number of its good fields of view"),
+            Column("problem", TEXT, "no images, or an id that differs in the file names", nullable=True),
+        ),
+    ),
+    "embeddings": Table(
+        "an image with its vector",
+        ("fov_id",),
+        (FOV_ID, Column("vector", pa.list_(pa.float32(), -1), "the embedding; its length is the backbone's")),
+    ),
+    "splits": Table(
+        "a field of view under one seed",
+        ("seed", "fov_id"),
+        (
+            Column("seed", INT, "seed of the split and of its fractions"),
+            FOV_ID,
+            GENE,
+            Column("labels", TEXTS, "the labels that the policy keeps, sorted"),
+            Column("part", TEXT, "`train`, `validation` or `test`"),
+            Column(
+                "fraction", REAL, "smallest training fraction that holds it; empty outside of train", True
+            ),
+        ),
+    ),
+    "predictions": Table(
+        "a prediction for a test field",
+        ("split_unit", "label_policy", "fraction", "seed", "fov_id"),
+        (
+            *RUN,
+            FOV_ID,
+            GENE,
+            Column("truth", TEXTS, "labels that the policy keeps, sorted"),
+            Column("predicted", TEXTS, "labels predicted, sorted"),
+            Column("classes", TEXTS, "classes of the run, in the order of `probabilities`"),
+            Column("probabilities", REALS, "one per class: of a softmax (`single`) or of sigmoids (`multi`)"),
+        ),
+    ),
+    "metrics": Table(
+        "a metric of a run",
+        (
+            "task",
+            "level",
+            "backbone",
+            "strategy",
+            "split_unit",
+            "label_policy",
+            "fraction",
+            "seed",
+            "k",
+            "metric",
+        ),
+        (
+            Column("task", TEXT, "what was done with the vectors: `probe`"),
+            Column("level", TEXT, "what a vector stands for: `fov`"),
+            Column("backbone", TEXT, "name in `config/backbones.yaml`"),
+            Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are"),
+            *RUN,
+            Column("k", INT, "number of neighbours, where there are any", nullable=True),
+            Column("metric", TEXT, "`macro_f1`, `micro_f1`; `protein_…` after averaging a protein's fields"),
+            Column("value", REAL, "0 to 1"),
+        ),
+    ),
+}
+
+
+def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write `frame` as the table `name`, rows sorted by its key: equal content, equal bytes.
+
+    Raises InputError for a missing or unknown column, a wrong type, an empty value where none may be, or a
+    key that occurs twice.
+    """
+    table = TABLES[name]
+    expected = [column.name for column in table.columns]
+    if sorted(frame.columns) != sorted(expected):
+        raise InputError(
+            f"{path}: columns of {name} are {sorted(frame.columns)}, expected {sorted(expected)}"
+        )
+    if frame.duplicated(list(table.key)).any():
+        twice = frame.loc[frame.duplicated(list(table.key)), list(table.key)].iloc[0].to_dict()
+        raise InputError(f"{path}: {name} has two rows with {twice}")
+    ordered = frame[expected].sort_values(list(table.key), kind="stable")
+    try:
+        arrow = pa.Table.from_pandas(ordered, schema=table.schema, preserve_index=False, safe=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(f"{path}: {name} does not fit its schema: {error}") from error
+    for column in table.columns:
+        if not column.nullable and arrow[column.name].null_count:
+            raise InputError(f"{path}: {name}.{column.name} is empty in {arrow[column.name].null_count} rows")
+    pq.write_table(
+        arrow.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=ROW_GROUP
+    )
+
+
+def read_table(name: str, path: Path | str) -> pd.DataFrame:
+    """The table `name` as a frame; raises InputError if the file is damaged or of another kind."""
+    try:
+        arrow = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable {name} table ({error}); delete it and run again") from error
+    fields = {field.name: field.type for field in arrow.schema}
+    if fields != {column.name: column.type for column in TABLES[name].columns}:
+        raise InputError(f"{path}: not a {name} table: its columns are {fields}")
+    return arrow.replace_schema_metadata(None).to_pandas()
