@@ -15,7 +15,7 @@ LOG_EVERY_S = 60.0
 
 
 def progress(items: Iterable[Item], *, total: int, unit: str) -> Iterator[Item]:
-    """Yield the items and show a bar with a rate: on a terminal as a bar, elsewhere as a log line a minute."""
+    """Yield the items under a bar with a rate on a terminal, or a log line a minute elsewhere."""
     started = last = time.monotonic()
     for done, item in enumerate(
         tqdm(items, total=total, unit=f" {unit}", disable=None, leave=False), start=1

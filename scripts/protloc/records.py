@@ -40,7 +40,7 @@ def record_path(result: Path) -> Path:
 
 @contextmanager
 def recorded(snakemake: Any) -> Iterator[dict[str, Path]]:
-    """Yield a temporary path for each named output; when the block ends well, put them and their records in place.
+    """Yield a temporary path for each named output; put them and their records in place when the block ends.
 
     Whatever is logged goes to the rule's log and to the terminal. An InputError ends the process with its one
     line and status 1; nothing half-written keeps a result's name.
@@ -81,7 +81,7 @@ def _put_in_place(temporary: Path, path: Path, facts: dict, circumstances: dict)
     record_path(path).unlink(missing_ok=True)
     if path.is_dir():  # Snakemake makes the folder of a directory() output; only an empty one gives way
         path.rmdir()
-    os.replace(temporary, path)
+    temporary.replace(path)
     record = {"output": str(path), "sha256": digest, "chain": chain, **facts, "run": circumstances}
     write_text(record_path(path), json.dumps(record, indent=1, default=str) + "\n")
 

@@ -52,6 +52,13 @@ RUN = (
     Column("seed", INT, "seed of the split, of its fractions and of the run"),
 )
 
+ROUTE = (
+    Column("task", TEXT, "what was done with the vectors: `probe`"),
+    Column("level", TEXT, "what a vector stands for: `fov`"),
+    Column("backbone", TEXT, "name in `config/backbones.yaml`"),
+    Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are"),
+)
+
 TABLES = {
     "fovs": Table(
         "a field of view",
@@ -118,27 +125,27 @@ TABLES = {
     ),
     "metrics": Table(
         "a metric of a run",
+        (*(column.name for column in (*ROUTE, *RUN)), "k", "metric"),
         (
-            "task",
-            "level",
-            "backbone",
-            "strategy",
-            "split_unit",
-            "label_policy",
-            "fraction",
-            "seed",
-            "k",
-            "metric",
-        ),
-        (
-            Column("task", TEXT, "what was done with the vectors: `probe`"),
-            Column("level", TEXT, "what a vector stands for: `fov`"),
-            Column("backbone", TEXT, "name in `config/backbones.yaml`"),
-            Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are"),
+            *ROUTE,
             *RUN,
             Column("k", INT, "number of neighbours, where there are any", nullable=True),
             Column("metric", TEXT, "`macro_f1`, `micro_f1`; `protein_…` after averaging a protein's fields"),
             Column("value", REAL, "0 to 1"),
+        ),
+    ),
+    "summary": Table(
+        "a metric over the seeds of a setting",
+        (*(column.name for column in (*ROUTE, *RUN[:3])), "metric"),
+        (
+            *ROUTE,
+            *RUN[:3],
+            Column("metric", TEXT, "as in metrics"),
+            Column("runs", INT, "number of seeds"),
+            Column("mean", REAL, "mean over seeds"),
+            Column("sd", REAL, "standard deviation over seeds, n - 1; empty for one seed", nullable=True),
+            Column("low", REAL, "2.5 % bound of a bootstrap over proteins"),
+            Column("high", REAL, "97.5 % bound of a bootstrap over proteins"),
         ),
     ),
 }

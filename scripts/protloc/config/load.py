@@ -48,9 +48,7 @@ def _check_slots(path: Path, name: str, backbone: Backbone) -> None:
         return
     for field in ("mean", "std"):
         if len(getattr(backbone, field)) != len(backbone.slots):
-            raise InputError(
-                f"{path}: {name}.{field}: give one number for each of the slots {backbone.slots}"
-            )
+            raise InputError(f"{path}: {name}.{field}: give one number for each slot of {backbone.slots}")
     missing = [slot for slot in backbone.natural.values() if slot not in backbone.slots]
     if missing:
         raise InputError(f"{path}: {name}.natural: {missing[0]} is not one of the slots {backbone.slots}")
