@@ -1,0 +1,1 @@
+"""OpenCell in small: fields of view and labels of invented proteins, with known nuclei and cells."""
