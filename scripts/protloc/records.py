@@ -12,7 +12,6 @@ import logging
 import os
 import platform
 import resource
-import shutil
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from protloc.atomic import partial_name, write_text
+from protloc.atomic import partial_name, remove, sweep, write_text
 from protloc.errors import InputError
 from protloc.hashing import sha256_path, sha256_value
 from protloc.modules import SCRIPTS
@@ -38,31 +37,40 @@ def record_path(result: Path) -> Path:
     return result.with_name(result.name + SUFFIX)
 
 
+class Outputs(dict[str, Path]):
+    """Where to write each named output for now; `run` takes measured facts that vary, such as images/s."""
+
+    def __init__(self, paths: dict[str, Path]) -> None:
+        super().__init__(paths)
+        self.run: dict[str, Any] = {}
+
+
 @contextmanager
-def recorded(snakemake: Any) -> Iterator[dict[str, Path]]:
+def recorded(snakemake: Any) -> Iterator[Outputs]:
     """Yield a temporary path for each named output; put them and their records in place when the block ends.
 
     Whatever is logged goes to the rule's log and to the terminal. An InputError ends the process with its one
     line and status 1; nothing half-written keeps a result's name.
     """
     results = {name: Path(path) for name, path in snakemake.output.items()}
-    temporary = {name: partial_name(path) for name, path in results.items()}
+    outputs = Outputs({name: partial_name(path) for name, path in results.items()})
     log_to(Path(snakemake.log[0]))
     for path in results.values():
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
     started, clock = datetime.now(UTC), time.perf_counter()
     try:
-        yield temporary
+        yield outputs
         facts = _content_facts(snakemake)
-        circumstances = _circumstances(started, time.perf_counter() - clock)
+        circumstances = _circumstances(started, time.perf_counter() - clock) | outputs.run
         for name, path in results.items():
-            _put_in_place(temporary[name], path, facts, circumstances)
+            _put_in_place(outputs[name], path, facts, circumstances)
     except InputError as error:
         logging.error("%s", error)
         sys.exit(1)
     finally:
-        for path in temporary.values():
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for path in outputs.values():
+            remove(path)
 
 
 def log_to(path: Path) -> None:
@@ -79,8 +87,10 @@ def _put_in_place(temporary: Path, path: Path, facts: dict, circumstances: dict)
     digest = sha256_path(temporary)
     chain = sha256_value([digest, facts])
     record_path(path).unlink(missing_ok=True)
-    if path.is_dir():  # Snakemake makes the folder of a directory() output; only an empty one gives way
-        path.rmdir()
+    if (
+        path.is_dir()
+    ):  # Snakemake makes the folder of a directory() output, and a folder replaces only no folder
+        remove(path)
     temporary.replace(path)
     record = {"output": str(path), "sha256": digest, "chain": chain, **facts, "run": circumstances}
     write_text(record_path(path), json.dumps(record, indent=1, default=str) + "\n")

@@ -64,13 +64,15 @@ TABLES = {
         "a field of view",
         ("fov_id",),
         (
-            FOV_ID,
-            GENE,
-            Column("ensg_id", TEXT, "Ensembl gene id in the file's name"),
-            Column("line_id", TEXT, "cell line, `CID` and six digits"),
-            Column("key", TEXT, "name in the object store, and below `data/{study}/`"),
+            Column(
+                "fov_id", TEXT, "`FID` and eight digits; the key, where a file's name gives no id of its own"
+            ),
+            Column("gene", TEXT, "tagged protein in the file's name; empty if the name is wrong", True),
+            Column("ensg_id", TEXT, "Ensembl gene id in the file's name", True),
+            Column("line_id", TEXT, "cell line, `CID` and six digits", True),
+            Column("key", TEXT, "name in the object store, and below `data/{study}/raw/`"),
             Column("size_bytes", INT, "length of the file, bytes"),
-            Column("sha256", TEXT, "digest of the file"),
+            Column("sha256", TEXT, "digest of the file; empty if it was not fetched", True),
             Column("height", INT, "px; empty if the field is bad", nullable=True),
             Column("width", INT, "px; empty if the field is bad", nullable=True),
             Column("pixel_size_um", REAL, "µm per px"),

@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from protloc.atomic import write_text
 from protloc.config.backbones import Backbone, Network
 from protloc.config.settings import Study
 from protloc.errors import InputError
@@ -34,7 +33,7 @@ def load_backbones(path: Path) -> dict[str, Backbone]:
     """The registry of backbones by name; raises InputError for a row that does not fit."""
     adapter = TypeAdapter(dict[str, Backbone])
     try:
-        backbones = adapter.validate_python(yaml.safe_load(path.read_text()))
+        backbones = adapter.validate_python(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -54,11 +53,20 @@ def _check_slots(path: Path, name: str, backbone: Backbone) -> None:
         raise InputError(f"{path}: {name}.natural: {missing[0]} is not one of the slots {backbone.slots}")
 
 
-def write_study(study: Study, path: Path) -> None:
-    """Write the merged configuration, defaults included; the file changes only if its content does."""
-    text = yaml.safe_dump(study.model_dump(mode="json", exclude_none=True), sort_keys=False)
-    if not path.exists() or path.read_text() != text:
-        write_text(path, text)
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; raises InputError where it cannot be read or is none."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds no settings; expected `name: value` lines")
+    return values
+
+
+def dump_study(study: Study) -> str:
+    """The merged configuration as YAML, defaults included; reads back as the same study."""
+    return yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False)
 
 
 def _explain(fault: Mapping[str, Any], root: type[BaseModel]) -> str:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from protloc.opencell import CLASSES
+
+Item = TypeVar("Item")
+
+
+def _without_repeats(values: list[Item]) -> list[Item]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"has a value twice: {values}")
+    return values
+
+
+Distinct = Annotated[list[Item], Field(min_length=1), AfterValidator(_without_repeats)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
@@ -26,7 +38,7 @@ class Simulation(Settings):
 
     proteins_per_class: Count = Field(20, description="proteins whose main localization is a given class")
     fields_per_protein: Count = Field(4, description="fields of view per protein")
-    field_size_px: int = Field(256, ge=64, le=2048, description="height and width of a field, px")
+    field_size_px: int = Field(600, ge=64, le=2048, description="height and width of a field, px")
     seed: int = Field(1, ge=0, description="seed of everything that is drawn")
 
 
@@ -49,44 +61,38 @@ class Quality(Settings):
 class Embedding(Settings):
     """Which backbones turn images into vectors, and how."""
 
-    backbones: list[Name] = Field(min_length=1, description="names in config/backbones.yaml")
-    strategies: list[Strategy] = Field(["replicate_fill"], min_length=1, description="channel strategies")
+    backbones: Distinct[Name] = Field(description="names in config/backbones.yaml")
+    strategies: Distinct[Strategy] = Field(["replicate_fill"], description="channel strategies")
     batch_size: Count = Field(32, description="fields decoded together; changes speed, never a vector")
 
 
 class Splits(Settings):
     """How fields are divided for training, choosing and testing."""
 
-    units: list[SplitUnit] = Field(["protein", "fov"], description="what never lies on two sides")
-    label_policies: list[LabelPolicy] = Field(["single"], description="which labels count")
+    units: Distinct[SplitUnit] = Field(["protein", "fov"], description="what never lies on two sides")
+    label_policies: Distinct[LabelPolicy] = Field(["single"], description="which labels count")
     min_grade: Literal[1, 2, 3] = Field(3, description="lowest grade that counts under `multi`")
     min_proteins: Count = Field(4, description="a class with fewer proteins is left out and reported")
     test_share: Share = Field(0.25, gt=0, description="share of units held out for the final score")
     validation_share: Share = Field(0.15, gt=0, description="share of units that choices are made on")
-    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
-        [0.1, 0.25, 0.5, 1.0], min_length=1, description="shares of the training part, nested"
+    fractions: Distinct[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [0.1, 0.25, 0.5, 1.0], description="shares of the training part, nested"
     )
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
-        [0, 1, 2], min_length=1, description="one split per seed"
-    )
+    seeds: Distinct[Seed] = Field([0, 1, 2], description="one split per seed")
 
     @model_validator(mode="after")
     def leaves_something_to_train_on(self) -> Self:
-        """Refuse shares that leave no training part, and anything listed twice."""
+        """Refuse shares that leave no training part."""
         if self.test_share + self.validation_share >= 1:
             raise ValueError("test_share + validation_share must be below 1, or nothing is left to train on")
-        for name in ("units", "label_policies", "fractions", "seeds"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} has a value twice: {values}")
         return self
 
 
 class Probe(Settings):
     """The frozen probe: L2-regularized logistic regression on standardized vectors."""
 
-    inverse_l2: list[Annotated[float, Field(gt=0)]] = Field(
-        [0.001, 0.01, 0.1], min_length=1, description="scikit-learn's C; the best on validation is taken"
+    inverse_l2: Distinct[Annotated[float, Field(gt=0)]] = Field(
+        [0.001, 0.01, 0.1], description="scikit-learn's C; the best on validation is taken"
     )
     max_iterations: Count = Field(300, description="limit of L-BFGS iterations")
 
@@ -96,6 +102,7 @@ class Figures(Settings):
 
     bootstrap_draws: Count = Field(2000, description="draws over proteins behind each interval")
     sheet_fields: Count = Field(24, description="fields on a contact sheet")
+    queries: Count = Field(9, description="fields whose nearest neighbours are shown")
     neighbours: Count = Field(5, description="neighbours beside each query")
 
 
@@ -107,9 +114,10 @@ class Study(Settings):
     )
     simulation: Simulation | None = Field(None, description="draw the images")
     acquisition: Acquisition | None = Field(None, description="or get them")
+    classes: Distinct[Name] = Field(list(CLASSES), description="localizations that the label table may name")
     quality: Quality = Quality()
     embedding: Embedding
-    splits: Splits = Splits()
+    splits: Splits | None = Field(Splits(), description="null: stop at the embeddings")
     probe: Probe = Probe()
     figures: Figures = Figures()
 

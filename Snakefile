@@ -1,0 +1,43 @@
+"""How well do self-supervised backbones transfer to protein localization in these images?
+
+Raw images become fields of view, embeddings, splits, probes, metrics, figures and a report. The study is one
+YAML file: config/config.yaml (a demo on simulated images) unless --configfile names another.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if "study" not in config:  # --config changes settings of the demo; a file that names a study replaces it
+
+    configfile: workflow.source_path("config/config.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/acquire.smk"
+include: "workflow/rules/embed.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+
+
+localrules:
+    all,
+    configuration,
+    acquire,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        results(),
+        f"{RESULTS}/report.html",
+
+
+onsuccess:
+    print(f"Done. Open {RESULTS}/report.html; the numbers are in {RESULTS}/*.parquet, explained in README.md.")
+
+
+onerror:
+    print(f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/.")

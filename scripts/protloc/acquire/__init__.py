@@ -1,0 +1,1 @@
+"""Fields of view and graded labels from wherever they lie, as files below `data/` and two tables."""

@@ -1,0 +1,62 @@
+"""The command `protloc`: what is useful beside the workflow."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from protloc.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; 0 if it went well, 1 with one line on standard error where the input is at fault."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(f"protloc: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="protloc", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="check a configuration file and print it with every default")
+    check.add_argument("config", type=Path)
+    check.set_defaults(run=_check)
+    generate = commands.add_parser("generate", help="write what is derived: schemas, tables of the README")
+    generate.set_defaults(run=_generate)
+    realism = commands.add_parser("realism", help="put real fields of a mirror beside simulated ones")
+    realism.add_argument("mirror", type=Path, help="folder with the bucket's keys")
+    realism.add_argument("labels", type=Path, help="label table, CSV")
+    realism.add_argument("output", type=Path, help="PNG to write")
+    realism.set_defaults(run=_realism)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    from protloc.config.load import dump_study, load_backbones, load_study, read_yaml
+    from protloc.modules import SCRIPTS
+
+    registry = load_backbones(SCRIPTS.parent / "config/backbones.yaml")
+    print(dump_study(load_study(read_yaml(options.config), registry)), end="")
+
+
+def _generate(options: argparse.Namespace) -> None:
+    from protloc.generated import write_generated
+
+    for path in write_generated():
+        print(f"wrote {path}")
+
+
+def _realism(options: argparse.Namespace) -> None:
+    from protloc.simulate.realism import realism_sheet
+
+    realism_sheet(options.mirror, options.labels, options.output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pages for readers: the overview of a study, and Snakemake's report around all results."""

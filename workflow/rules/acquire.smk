@@ -1,0 +1,60 @@
+"""Acquire: fields of view and labels, from a bucket, a mirror folder or the simulator.
+
+Needs: the mirror. Makes: data/{study}/raw/ with the files, results/{study}/fovs.parquet, proteins.parquet, and
+config.yaml, the configuration with every default.
+"""
+
+rule configuration:
+    output:
+        config=f"{RESULTS}/config.yaml",
+    params:
+        study=STUDY.model_dump(mode="json"),
+        code=code("configuration.py"),
+    log:
+        f"{RESULTS}/logs/configuration.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/configuration.py"
+
+
+if SIMULATED:
+
+    rule simulate:
+        input:
+            f"{SCRIPTS}/protloc/simulate/cooccurrence.csv",
+        output:
+            mirror=directory(MIRROR),
+        params:
+            simulation=STUDY.simulation.model_dump(),
+            code=code("simulate.py"),
+        log:
+            f"{RESULTS}/logs/simulate.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/simulate.tsv"
+        threads: workflow.cores
+        conda:
+            f"{ENVS}/analysis.yaml"
+        script:
+            f"{SCRIPTS}/simulate.py"
+
+
+rule acquire:
+    input:
+        MIRROR if SIMULATED else STUDY.acquisition.labels,
+    output:
+        fovs=f"{RESULTS}/fovs.parquet",
+        proteins=f"{RESULTS}/proteins.parquet",
+    params:
+        acquisition=source(),
+        max_bad_share=STUDY.quality.max_bad_share,
+        raw=RAW,
+        code=code("acquire.py"),
+    log:
+        f"{RESULTS}/logs/acquire.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/acquire.tsv"
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/acquire.py"

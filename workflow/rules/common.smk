@@ -1,0 +1,85 @@
+"""What all rules share: the checked configuration, the path grammar, the names of the results.
+
+Needs: the configuration and config/backbones.yaml. Makes nothing by itself.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from protloc.config.backbones import Network
+from protloc.config.load import load_backbones, load_study
+from protloc.config.settings import Acquisition, Splits
+from protloc.errors import InputError
+from protloc.modules import module_hashes
+from protloc.opencell import ANNOTATIONS
+
+try:
+    REGISTRY = load_backbones(Path(workflow.basedir) / "config/backbones.yaml")
+    STUDY = load_study(config, REGISTRY)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = f"results/{STUDY.study}"
+DATA = f"data/{STUDY.study}"
+RAW = f"{DATA}/raw"
+MIRROR = f"{DATA}/mirror"
+SIMULATED = STUDY.simulation is not None
+SPLITS = STUDY.splits or Splits()  # the rules are there without splits, but nothing asks for them
+ENVS = f"{workflow.basedir}/envs"
+SCRIPTS = f"{workflow.basedir}/scripts"
+USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
+NETWORKS = [name for name, backbone in USED.items() if isinstance(backbone, Network)]
+FEATURES = [name for name in USED if name not in NETWORKS]
+ROUTES = [
+    *((name, strategy) for name in NETWORKS for strategy in STUDY.embedding.strategies),
+    *((name, "none") for name in FEATURES),
+]
+# A constant vector has no neighbours.
+SHOWN = [route for route in ROUTES if getattr(USED[route[0]], "method", None) != "constant"]
+
+
+wildcard_constraints:
+    backbone="|".join(USED),
+    strategy="|".join([*STUDY.embedding.strategies, "none"]),
+    split_unit="protein|fov",
+    label_policy="single|multi",
+
+
+def results():
+    """The files of a whole study, without its report. Without splits it ends at the embeddings."""
+    names = ["config.yaml", "fovs.parquet", "proteins.parquet"]
+    names += ["figures/neighbours.png", "figures/overview.html"]
+    if STUDY.splits:
+        names += ["metrics.parquet", "summary.parquet", "figures/fractions.svg", "figures/fractions.png"]
+        names += [f"figures/predictions-{name}.png" for name in USED if not USED[name].control]
+    return [*(f"{RESULTS}/{name}" for name in names), *map(embedding, ROUTES)]
+
+
+def embedding(route):
+    """The embedding file of a backbone and strategy."""
+    return f"{RESULTS}/embeddings/fov/{route[0]}/{route[1]}.parquet"
+
+
+def predictions(route):
+    """The predictions of all probes on a backbone and strategy."""
+    return f"{RESULTS}/runs/probe/{route[0]}/{route[1]}/predictions.parquet"
+
+
+def source():
+    """Where images and labels come from, as the acquire room takes it."""
+    simulated = {"mirror": MIRROR, "labels": f"{MIRROR}/{ANNOTATIONS}"}
+    place = Acquisition(**simulated) if SIMULATED else STUDY.acquisition
+    return place.model_dump() | {"classes": STUDY.classes}
+
+
+def title(route):
+    """How a route is called on figures; the strategy is named where there are several."""
+    several = route[0] in NETWORKS and len(STUDY.embedding.strategies) > 1
+    return USED[route[0]].title + (f", {route[1]}" if several else "")
+
+
+def code(script):
+    """Hashes of a script and of every module it imports: a change of any reruns the rules that use it."""
+    return module_hashes(script)

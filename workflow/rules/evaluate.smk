@@ -1,0 +1,24 @@
+"""Evaluate: what the predictions of all runs are worth.
+
+Needs: predictions. Makes: metrics.parquet (a metric of a run) and summary.parquet (over seeds, with intervals).
+"""
+
+
+rule evaluate:
+    input:
+        predictions=[predictions(route) for route in ROUTES],
+    output:
+        metrics=f"{RESULTS}/metrics.parquet",
+        summary=f"{RESULTS}/summary.parquet",
+    params:
+        routes=[["probe", "fov", *route] for route in ROUTES],
+        draws=STUDY.figures.bootstrap_draws,
+        code=code("evaluate.py"),
+    log:
+        f"{RESULTS}/logs/evaluate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/evaluate.tsv"
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/evaluate.py"

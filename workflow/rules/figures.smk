@@ -1,0 +1,123 @@
+"""Figures and the report: what people look at.
+
+Needs: the tables and the raw files of the fields that are shown. Makes: figures/*.{svg,png}, report.html.
+"""
+
+
+rule figure_fractions:
+    input:
+        summary=f"{RESULTS}/summary.parquet",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/fractions.svg",
+            category="Macro F1",
+            labels={"figure": "macro F1 over fractions of the labelled data"},
+            caption="../report/fractions.rst",
+        ),
+        png=f"{RESULTS}/figures/fractions.png",
+    params:
+        titles={name: backbone.title for name, backbone in USED.items()},
+        controls=[name for name, backbone in USED.items() if backbone.control],
+        simulated=SIMULATED,
+        code=code("figure_fractions.py"),
+    log:
+        f"{RESULTS}/logs/figures/fractions.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/figure_fractions.py"
+
+
+rule figure_predictions:
+    input:
+        predictions=lambda wildcards: next(
+            predictions(route) for route in ROUTES if route[0] == wildcards.backbone
+        ),
+        fovs=f"{RESULTS}/fovs.parquet",
+    output:
+        png=report(
+            f"{RESULTS}/figures/predictions-{{backbone}}.png",
+            category="Hits and misses",
+            labels={"backbone": "{backbone}"},
+            caption="../report/predictions.rst",
+        ),
+    params:
+        raw=RAW,
+        title=lambda wildcards: USED[wildcards.backbone].title,
+        count=STUDY.figures.sheet_fields,
+        simulated=SIMULATED,
+        code=code("figure_predictions.py"),
+    log:
+        f"{RESULTS}/logs/figures/predictions-{{backbone}}.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/figure_predictions.py"
+
+
+rule figure_neighbours:
+    input:
+        embeddings=[embedding(route) for route in SHOWN],
+        fovs=f"{RESULTS}/fovs.parquet",
+        proteins=f"{RESULTS}/proteins.parquet",
+    output:
+        png=report(
+            f"{RESULTS}/figures/neighbours.png",
+            category="Nearest neighbours",
+            labels={"figure": "nearest neighbours by backbone"},
+            caption="../report/neighbours.rst",
+        ),
+    params:
+        names=[title(route) for route in SHOWN],
+        raw=RAW,
+        queries=STUDY.figures.queries,
+        neighbours=STUDY.figures.neighbours,
+        simulated=SIMULATED,
+        code=code("figure_neighbours.py"),
+    log:
+        f"{RESULTS}/logs/figures/neighbours.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/figure_neighbours.py"
+
+
+rule overview:
+    input:
+        fovs=f"{RESULTS}/fovs.parquet",
+        summary=f"{RESULTS}/summary.parquet" if STUDY.splits else [],
+        splits=rules.probe.input.splits if STUDY.splits else [],
+    output:
+        html=report(
+            f"{RESULTS}/figures/overview.html",
+            category="Overview",
+            labels={"table": "data, classes and scores"},
+            caption="../report/overview.rst",
+        ),
+    params:
+        titles={name: backbone.title for name, backbone in USED.items()},
+        classes=STUDY.classes,
+        simulated=SIMULATED,
+        code=code("overview.py"),
+    log:
+        f"{RESULTS}/logs/figures/overview.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/overview.py"
+
+
+rule report:
+    input:
+        results(),
+    output:
+        html=f"{RESULTS}/report.html",
+    params:
+        config=f"{RESULTS}/config.yaml",
+        code=code("report.py"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    script:
+        f"{SCRIPTS}/report.py"
