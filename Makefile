@@ -1,0 +1,45 @@
+# The commands of the project. Each does its own set-up on a machine with Python 3.11 or newer, make and git.
+UV := $(shell command -v uv || echo .uv/bin/uv)
+RUN := $(UV) run --no-sync
+STUDY := demo
+
+.PHONY: help demo test lint format generate setup
+
+help:
+	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
+	@echo "make test      run all tests"
+	@echo "make lint      check style and the workflow's rules"
+	@echo "make format    put the code into the project's style"
+	@echo "make generate  write what is derived from code and lock: schemas, environments, tables of the README"
+
+demo: setup
+	@echo "==> Running the demo: simulated images, embeddings, probes, figures, report (a few minutes)"
+	@$(RUN) snakemake
+	@echo "==> Open results/$(STUDY)/report.html in a browser"
+
+test: setup
+	@echo "==> Running the tests: functions, then whole workflows (several minutes)"
+	@$(RUN) pytest
+
+lint: setup
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) snakefmt --check Snakefile workflow
+	@$(RUN) snakemake --lint
+
+format: setup
+	@$(RUN) ruff check --fix
+	@$(RUN) ruff format
+	@$(RUN) snakefmt Snakefile workflow
+
+generate: setup
+	@$(RUN) protloc generate
+
+setup: $(UV)
+	@echo "==> Setting up the environment of uv.lock in .venv (the first time: about 5 GB)"
+	@$(UV) sync --locked --quiet
+
+.uv/bin/uv:
+	@echo "==> Getting uv, which makes the environment"
+	@python3 -m venv .uv
+	@.uv/bin/python -m pip install --quiet uv==0.13.9
