@@ -168,14 +168,15 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
     if frame.duplicated(list(table.key)).any():
         twice = frame.loc[frame.duplicated(list(table.key)), list(table.key)].iloc[0].to_dict()
         raise InputError(f"{path}: {name} has two rows with {twice}")
+    for column in table.columns:
+        empty = int(frame[column.name].isna().sum())
+        if empty and not column.nullable:
+            raise InputError(f"{path}: {name}.{column.name} is empty in {empty} rows")
     ordered = frame[expected].sort_values(list(table.key), kind="stable")
     try:
         arrow = pa.Table.from_pandas(ordered, schema=table.schema, preserve_index=False, safe=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"{path}: {name} does not fit its schema: {error}") from error
-    for column in table.columns:
-        if not column.nullable and arrow[column.name].null_count:
-            raise InputError(f"{path}: {name}.{column.name} is empty in {arrow[column.name].null_count} rows")
     pq.write_table(
         arrow.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=ROW_GROUP
     )

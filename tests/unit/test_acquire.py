@@ -115,7 +115,7 @@ def test_a_changed_file_is_not_taken_for_the_listed_one(mirror, tmp_path):
     fields = acquire(mirror, tmp_path / "raw")
     first = fields.iloc[0]
     write_field(tmp_path / "raw", first["key"], pixels(99))
-    with pytest.raises(InputError, match=r"is not the file listed in fovs.parquet; run again with --forcerun"):
+    with pytest.raises(InputError, match=r"is not the file listed in fovs.parquet; run again"):
         read_field(tmp_path / "raw", first["key"], first["sha256"])
 
 
@@ -201,7 +201,7 @@ def test_labels_are_split_and_sorted_by_grade(tmp_path):
     ("rows", "header", "message"),
     [
         (["AAA,ENSG1,er,,"], COLUMNS.replace("_grade_2", ""), "column annotations_grade_2 is missing"),
-        (["AAA,ENSG1,er,,", "BBB,ENSG2,,lysosome,"], COLUMNS, "line 3: annotations_grade_2: lysosome is not a"),
+        (["AAA,ENSG1,er,,", "BBB,ENSG2,,lysosome,"], COLUMNS, "line 3: annotations_grade_2: lysosome is not"),
         (["AAA,ENSG1,er,,", "AAA,ENSG1,er,,"], COLUMNS, "target_name: AAA is listed twice"),
         (["AAA,ENSG1,er,,er"], COLUMNS, "line 2: AAA has er twice; keep one grade"),
         (["AAA,ENSG1,er"], COLUMNS, "line 2: has fewer values than columns"),
@@ -215,9 +215,7 @@ def test_a_wrong_label_table_is_refused_with_file_and_line(rows, header, message
 def test_disagreements_are_counted_and_noted(mirror, tmp_path, caplog):
     rows = ["HLA-B,ENSG00000000009,er,,", "CCC,ENSG00000000003,golgi,,"]
     caplog.set_level("INFO")
-    proteins, fields = match(
-        read_labels(table(tmp_path, *rows), CLASSES), acquire(mirror, tmp_path / "raw")
-    )
+    proteins, fields = match(read_labels(table(tmp_path, *rows), CLASSES), acquire(mirror, tmp_path / "raw"))
     noted = proteins.set_index("gene")["problem"]
     assert noted["HLA-B"] == "files say ENSG00000000001"
     assert noted["CCC"] == "no good images"

@@ -12,7 +12,7 @@ from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
 from protloc.config.settings import Acquisition, Splits
 from protloc.errors import InputError
-from protloc.modules import module_hashes
+from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
 
 try:
@@ -78,8 +78,3 @@ def title(route):
     """How a route is called on figures; the strategy is named where there are several."""
     several = route[0] in NETWORKS and len(STUDY.embedding.strategies) > 1
     return USED[route[0]].title + (f", {route[1]}" if several else "")
-
-
-def code(script):
-    """Hashes of a script and of every module it imports: a change of any reruns the rules that use it."""
-    return module_hashes(script)

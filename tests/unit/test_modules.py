@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from protloc.modules import SCRIPTS, _imports, module_hashes
+
+SCRIPT_NAMES = sorted(path.name for path in SCRIPTS.glob("*.py"))
+HEAVY = {"torch", "timm", "snakemake"}
+
+
+@cache
+def imported_by(script: str) -> dict[str, str]:
+    """The modules that a fresh Python holds after the script's imports, with their files."""
+    code = (
+        "import ast, sys; tree = ast.parse(open(sys.argv[1]).read());"
+        "tree.body = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))];"
+        "exec(compile(tree, sys.argv[1], 'exec'));"
+        "print(*(f'{n} {getattr(m, \"__file__\", None)}' for n, m in sys.modules.items()), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(SCRIPTS / script)], capture_output=True, text=True, check=True
+    )
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("script", SCRIPT_NAMES)
+def test_a_script_is_hashed_with_all_that_it_imports(script):
+    files = {
+        Path(file).relative_to(SCRIPTS).as_posix()
+        for name, file in imported_by(script).items()
+        if name.split(".")[0] == "protloc" and not file.endswith("__init__.py")
+    }
+    assert files
+    assert files <= module_hashes(script).keys()
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPT_NAMES if name != "embed_network.py"])
+def test_only_steps_that_need_them_import_heavy_libraries(script):
+    assert not HEAVY & imported_by(script).keys()
+
+
+def test_a_changed_helper_changes_the_hashes_of_its_importers_alone():
+    assert "protloc/embed/handmade.py" not in module_hashes("split.py")
+    assert "protloc/splits/stratify.py" in module_hashes("split.py")
+    assert "protloc/splits/stratify.py" not in module_hashes("acquire.py")
+
+
+STAGES = ("acquire", "simulate", "embed", "splits", "probe", "evaluate", "figures", "report")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_imports_another(stage):
+    others = tuple(f"protloc.{other}" for other in STAGES if other != stage)
+    for path in (SCRIPTS / "protloc" / stage).rglob("*.py"):
+        wrong = [name for name in _imports(path) if name.startswith(others)]
+        assert wrong == [], path

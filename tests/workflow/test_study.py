@@ -1,0 +1,89 @@
+"""The study in very small: complete, repeatable, whatever the machine."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import MINI, ROOT, mini, run, tables
+from protloc.hashing import sha256_path
+from protloc.tables import read_table
+
+RESULTS = Path("results/mini")
+
+
+def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
+    metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
+    runs = metrics.loc[metrics["metric"] == "macro_f1", ["backbone", "split_unit", "fraction", "seed"]]
+    splits = MINI["splits"]
+    wanted = itertools.product(
+        MINI["embedding"]["backbones"], ("protein", "fov"), splits["fractions"], splits["seeds"]
+    )
+    assert sorted(runs.itertuples(index=False, name=None)) == sorted(wanted)
+    assert metrics["value"].between(0, 1).all()
+
+
+def test_every_result_has_a_record_that_is_true(finished):
+    results = [
+        path
+        for path in (finished / "results").rglob("*")
+        if path.is_file() and not path.name.endswith(".record.json")
+    ]
+    results = [path for path in results if not {"logs", "benchmarks"} & set(path.parts)]
+    assert len(results) > 20
+    for path in [*results, finished / "data/mini/mirror"]:
+        record = json.loads(path.with_name(path.name + ".record.json").read_text())
+        assert record["sha256"] == sha256_path(path), path
+        assert record["chain"]
+        for fact in record["inputs"]:
+            if "chain" in fact:
+                beneath = json.loads((finished / f"{fact['path']}.record.json").read_text())
+                assert (fact["sha256"], fact["chain"]) == (beneath["sha256"], beneath["chain"])
+
+
+def test_no_record_names_a_place_on_this_machine_in_what_it_commits_to(finished):
+    for path in (finished / "results").rglob("*.record.json"):
+        record = json.loads(path.read_text())
+        del record["run"]
+        assert str(ROOT) not in json.dumps(record), path
+        assert str(finished) not in json.dumps(record), path
+
+
+def test_the_merged_configuration_lies_beside_the_results(finished):
+    merged = yaml.safe_load((finished / RESULTS / "config.yaml").read_text())
+    assert merged["splits"]["min_proteins"] == 3
+    assert merged["quality"] == {"max_bad_share": 0.02}
+
+
+def test_the_report_has_the_figures_in_it(finished):
+    report = (finished / RESULTS / "report.html").read_text()
+    assert report.count("figures/") >= 4
+    assert "Simulated images." in (finished / RESULTS / "figures/overview.html").read_text()
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    again = run(finished, mini())
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout
+
+
+@pytest.mark.slow
+def test_cores_batches_and_the_order_of_files_change_no_byte(finished, tmp_path):
+    source = finished / "data/mini/mirror"
+    keys = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    random.Random(1).shuffle(keys)
+    for key in keys:
+        (tmp_path / "mirror" / key).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / key, tmp_path / "mirror" / key)
+    study = mini(embedding={"batch_size": 7})
+    del study["simulation"]
+    labels = "mirror/opencell-localization-annotations.csv"
+    study["acquisition"] = {"mirror": "mirror", "labels": labels}
+    done = run(tmp_path, study, cores=1)
+    assert done.returncode == 0, done.stdout
+    assert tables(tmp_path) == tables(finished)
