@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 GAIN = 75.0  # counts per detected photon, with the excess noise of the multiplication
-READ_NOISE = 24.0  # counts
+READ_NOISE = 36.0  # counts, with that of the dim background, which a projection evens out
 SATURATION = 65535
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from protloc.simulate.traits import PIXEL_UM
 
 MARGIN = 50  # px around the field in which cells still reach into it
-AREA_PER_CELL = (6500, 15000)  # px², from dense to sparse; real fields hold 25-60 nuclei in 600 x 600 px
+AREA_PER_CELL = (6000, 15000)  # px², from dense to sparse; real fields hold 25-60 nuclei in 600 x 600 px
 TRIES = 25
 
 
@@ -31,7 +32,7 @@ class Cell:
     @property
     def radius(self) -> float:
         """Mean radius of the nucleus, px."""
-        return float(np.sqrt(self.a * self.b))
+        return math.sqrt(self.a * self.b)
 
     @property
     def mitotic(self) -> bool:
@@ -42,46 +43,51 @@ class Cell:
 def place_cells(size: int, crowding: float, rng: np.random.Generator) -> list[Cell]:
     """The cells in and around a field of `size` px; `crowding` is their density, relative."""
     wanted = round(crowding * (size + 2 * MARGIN) ** 2 / rng.uniform(*AREA_PER_CELL))
-    looseness = rng.uniform(0.0, 0.6)
+    looseness = 0.6 * rng.uniform() ** 2
     cells: list[Cell] = []
     for _ in range(max(2, wanted)):
+        new, room = _shape(rng), _room(rng)
         for _ in range(TRIES):
-            cell = _beside(cells, size, looseness, rng)
-            if _fits(cell, cells, rng):
+            cell = _beside(new, cells, size, looseness, rng)
+            if _fits(cell, cells, room):
                 cells.append(cell)
                 break
     return cells
 
 
-def _beside(cells: list[Cell], size: int, looseness: float, rng: np.random.Generator) -> Cell:
-    """A new cell that founds an island, or lies next to one that is there."""
-    new = _shape(rng)
-    if not cells or rng.random() < 0.12 + 0.3 * looseness:
-        y, x = rng.uniform(-MARGIN, size + MARGIN, 2)
+def _beside(new: Cell, cells: list[Cell], size: int, looseness: float, rng: np.random.Generator) -> Cell:
+    """The new cell where it founds an island, or lies next to one that is there."""
+    if not cells or rng.random() < 0.01 + 0.12 * looseness:
+        edge = MARGIN if cells else -size / 8  # the first island is in the picture
+        y, x = rng.uniform(-edge, size + edge, 2)
     else:
         other = cells[rng.integers(len(cells))]
-        away = (new.radius + other.radius) * (0.92 + rng.exponential(0.12 + looseness))
+        away = (new.radius + other.radius) * (1.0 + rng.exponential(0.1 + 0.7 * looseness))
         direction = rng.uniform(0, 2 * np.pi)
-        y = np.clip(other.y + away * np.sin(direction), -MARGIN, size + MARGIN)
-        x = np.clip(other.x + away * np.cos(direction), -MARGIN, size + MARGIN)
-    return Cell(float(y), float(x), new.a, new.b, new.angle, new.bend, new.state)
+        y = min(max(other.y + away * math.sin(direction), -MARGIN), size + MARGIN)
+        x = min(max(other.x + away * math.cos(direction), -MARGIN), size + MARGIN)
+    return replace(new, y=float(y), x=float(x))
 
 
 def _shape(rng: np.random.Generator) -> Cell:
-    state = str(rng.choice(["interphase", "metaphase", "anaphase", "dead"], p=[0.945, 0.025, 0.01, 0.02]))
-    diameter = np.clip(rng.normal(13.6, 1.3), 10.5, 17.5) / PIXEL_UM
+    state = str(rng.choice(["interphase", "metaphase", "anaphase", "dead"], p=[0.95, 0.025, 0.01, 0.015]))
+    diameter = np.clip(rng.normal(15.0, 1.4), 11, 18) / PIXEL_UM
     if state == "dead":
         diameter *= rng.uniform(0.45, 0.65)
-    aspect = rng.uniform(1.0, 1.12) if state != "interphase" else np.clip(1.05 + rng.gamma(2, 0.1), 1, 1.7)
+    aspect = rng.uniform(1.0, 1.12) if state != "interphase" else np.clip(1.05 + rng.gamma(2, 0.15), 1, 1.9)
     a, b = diameter / 2 * np.sqrt(aspect), diameter / 2 / np.sqrt(aspect)
-    return Cell(0, 0, float(a), float(b), float(rng.uniform(0, np.pi)), float(rng.normal(0, 0.12)), state)
+    return Cell(0, 0, float(a), float(b), float(rng.uniform(0, np.pi)), float(rng.normal(0, 0.11)), state)
 
 
-def _fits(cell: Cell, cells: list[Cell], rng: np.random.Generator) -> bool:
-    """Whether no nucleus lies too deep in another; one in eight may overlap."""
-    room = 0.72 if rng.random() < 0.12 else 0.92
+def _room(rng: np.random.Generator) -> float:
+    """The least distance from other nuclei, relative: most lie apart, some touch, few overlap."""
+    return float(rng.choice([0.7, 0.92, 1.06, 1.3], p=[0.07, 0.23, 0.4, 0.3]))
+
+
+def _fits(cell: Cell, cells: list[Cell], room: float) -> bool:
+    """Whether it keeps its distance from all other nuclei."""
     return all(
-        np.hypot(cell.y - other.y, cell.x - other.x)
+        math.hypot(cell.y - other.y, cell.x - other.x)
         > room * (cell.radius + other.radius) + 14 * (cell.mitotic + other.mitotic)
         for other in cells
     )

@@ -32,9 +32,9 @@ def render_field(grades: Mapping[str, int], traits: Traits, size: int, rng: np.r
     """A field of `size` px square of a protein whose localizations have the given grades (3, 2 or 1)."""
     layout = lay_out(size, traits.crowding, rng)
     optics = draw_optics(rng)
-    offset = rng.uniform(345, 385)
-    nucleus = through(optics, layout.dna * _hoechst_gain(layout, traits, rng)) + rng.uniform(50, 110)
-    protein = through(optics, protein_light(grades, traits, layout, rng)) + rng.uniform(50, 130)
+    offset = rng.uniform(395, 455)
+    nucleus = through(optics, layout.dna * _hoechst_gain(layout, traits, rng), layout.lift)
+    protein = through(optics, protein_light(grades, traits, layout, rng), layout.lift)
     channels = [expose(light.astype(np.float32), offset, rng) for light in (nucleus, protein)]
     return Field(np.stack(channels), layout.nuclei, layout.cells)
 
@@ -48,7 +48,7 @@ def protein_light(
         weight = traits.weight(grades[name]) * rng.uniform(0.85, 1.15)
         light += np.float32(weight) * PATTERNS[name](layout, rng, traits)
     level = rng.lognormal(0, traits.unevenness, len(layout.cells_at))
-    glow = 0.06 * layout.body + 0.8 * layout.corpse
+    glow = 0.04 * layout.body + 0.8 * layout.corpse
     return light * layout.per_cell(level) * np.float32(traits.expression) + 600 * glow
 
 

@@ -20,15 +20,14 @@ def soft(distance: np.ndarray, width: float) -> np.ndarray:
 def warped_grid(shape: Shape, rng: np.random.Generator) -> Grid:
     """Pixel coordinates (y, x), bent by smooth noise, so that ellipses drawn on them are no ellipses."""
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    strength = np.float32(rng.uniform(1.5, 3.5))
-    return y + strength * noise(rng, shape, 11), x + strength * noise(rng, shape, 11)
+    strength = np.float32(rng.uniform(1.2, 2.3))
+    return y + strength * noise(rng, shape, 16), x + strength * noise(rng, shape, 16)
 
 
 def nearest(cells: list[Cell], grid: Grid, shape: Shape) -> tuple[np.ndarray, ...]:
-    """Owner, distance to the nearest and to the second nearest nucleus, chromosomes of dividing cells."""
+    """Owner, distance to the nearest and to the second nearest nucleus, px."""
     owner = np.zeros(shape, np.int32)
     depth, second = np.full(shape, FAR), np.full(shape, FAR)
-    chromosomes = np.zeros(shape, np.float32)
     for index, cell in enumerate(cells):
         part = window(cell, cell.a + REACH, shape)
         u, v = along(cell, grid[0][part], grid[1][part])
@@ -37,11 +36,7 @@ def nearest(cells: list[Cell], grid: Grid, shape: Shape) -> tuple[np.ndarray, ..
         second[part] = np.where(closer, depth[part], np.minimum(second[part], distance))
         depth[part] = np.minimum(depth[part], distance)
         owner[part][closer] = index
-        if cell.mitotic:
-            apart = 0.32 * cell.a if cell.state == "anaphase" else 0
-            plate = np.hypot((np.abs(v) - apart) / 6, u / (0.75 * cell.a)) - 1
-            chromosomes[part] = np.maximum(chromosomes[part], soft(-6 * plate, 1.2))
-    return owner, depth, second, chromosomes
+    return owner, depth, second
 
 
 def window(cell: Cell, radius: float, shape: Shape) -> tuple[slice, slice]:

@@ -10,7 +10,7 @@ import numpy as np
 from protloc.simulate.cells import Cell, place_cells
 from protloc.simulate.geometry import REACH, nearest, soft, warped_grid
 from protloc.simulate.noise import Shape, noise
-from protloc.simulate.nuclei import dna_of, nucleoli_of
+from protloc.simulate.nuclei import chromosomes_of, dna_of, nucleoli_of
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Layout:
     dna: np.ndarray  # as Hoechst stains it, about 1 in interphase nuclei
     nuclei: np.ndarray  # label image, int32, 0 is background: the known truth
     cells: np.ndarray  # the same for cells
+    lift: np.ndarray  # how far the cell lies above the plane in focus, 0 to 1
 
     @property
     def shape(self) -> Shape:
@@ -77,13 +78,14 @@ def lay_out(size: int, crowding: float, rng: np.random.Generator) -> Layout:
     cells = place_cells(size, crowding, rng)
     shape = (size, size)
     grid = warped_grid(shape, rng)
-    owner, depth, second, chromosomes = nearest(cells, grid, shape)
-    reach = np.clip(rng.uniform(14, 30) * (1 + 0.45 * noise(rng, shape, 14)), 4, REACH - 4)
-    state = np.array([cell.state for cell in cells])[owner]
-    dead, dividing = state == "dead", np.isin(state, ("metaphase", "anaphase"))
+    owner, depth, second = nearest(cells, grid, shape)
+    chromosomes = chromosomes_of(cells, grid, rng)
+    reach = np.clip(rng.uniform(20, 48) * (1 + 0.45 * noise(rng, shape, 14)), 4, REACH - 4)
+    dead = np.array([cell.state == "dead" for cell in cells])[owner]
+    dividing = np.array([cell.mitotic for cell in cells])[owner]
     reach = np.where(dead, np.float32(2), np.where(dividing, np.float32(8), reach))
     whole = soft(reach - depth, 1.5)
-    core = soft(-depth, 1.0)
+    core = soft(-depth - 0.5, 1.8) * soft(second - depth, 1.5)
     nucleus, corpse = core * ~(dead | dividing), core * dead
     nucleoli, centres = nucleoli_of(cells, grid, depth, rng)
     nucleoli *= nucleus
@@ -104,4 +106,10 @@ def lay_out(size: int, crowding: float, rng: np.random.Generator) -> Layout:
         dna=dna_of(cells, owner, depth, nucleus, nucleoli, chromosomes, corpse, rng),
         nuclei=np.where(solid, owner + 1, 0).astype(np.int32),
         cells=np.where((depth < reach) & ~dead, owner + 1, 0).astype(np.int32),
+        lift=_lift(len(cells), rng)[owner],
     )
+
+
+def _lift(count: int, rng: np.random.Generator) -> np.ndarray:
+    """How far each cell lies above the plane in focus: most not at all, some out of the focus' depth."""
+    return (rng.beta(1, 2.5, count) * (rng.random(count) < 0.25)).astype(np.float32)

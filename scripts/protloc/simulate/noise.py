@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft, ndimage
@@ -13,7 +14,8 @@ Transfer = Callable[[np.ndarray], np.ndarray]
 
 def noise(rng: np.random.Generator, shape: Shape, scale: float) -> np.ndarray:
     """Smooth noise of mean 0 and variance 1, float32; `scale` is the Gaussian's sigma in px."""
-    return _filtered(rng, shape, lambda k2: np.exp(-0.5 * k2 * scale**2))
+    coarse = 4 if scale >= 6 else 1
+    return _filtered(rng, shape, lambda k2: np.exp(-0.5 * k2 * scale**2), coarse)
 
 
 def grain(rng: np.random.Generator, shape: Shape, scale: float) -> np.ndarray:
@@ -21,14 +23,31 @@ def grain(rng: np.random.Generator, shape: Shape, scale: float) -> np.ndarray:
     return _filtered(rng, shape, lambda k2: k2 * np.exp(-0.5 * k2 * scale**2))
 
 
-def _filtered(rng: np.random.Generator, shape: Shape, transfer: Transfer) -> np.ndarray:
-    size = tuple(fft.next_fast_len(n, real=True) for n in shape)
-    ky, kx = fft.fftfreq(size[0]).astype(np.float32), fft.rfftfreq(size[1]).astype(np.float32)
+def _filtered(rng: np.random.Generator, shape: Shape, transfer: Transfer, coarse: int = 1) -> np.ndarray:
+    """White noise through a filter; drawn on a grid `coarse` times as wide where no finer detail passes."""
+    size = tuple(fft.next_fast_len(-(-n // coarse), real=True) for n in shape)
     spectrum = fft.rfft2(rng.standard_normal(size, dtype=np.float32))
-    spectrum *= transfer((2 * np.pi) ** 2 * (ky[:, None] ** 2 + kx**2))
+    spectrum *= transfer(_squared_frequency(size, coarse))
     spectrum[0, 0] = 0
-    field = fft.irfft2(spectrum, size)[: shape[0], : shape[1]]
+    field = _refined(spectrum, size, coarse)[: shape[0], : shape[1]]
     return field / max(float(field.std()), 1e-6)
+
+
+def _refined(spectrum: np.ndarray, size: Shape, times: int) -> np.ndarray:
+    """The image of a spectrum of `size` px, on a grid `times` as fine: (times * height, times * width)."""
+    fine = (times * size[0], times * size[1])
+    full = np.zeros((fine[0], fine[1] // 2 + 1), spectrum.dtype)
+    half = (size[0] + 1) // 2
+    full[:half, : spectrum.shape[1]] = spectrum[:half]
+    full[half - size[0] :, : spectrum.shape[1]] = spectrum[half:]
+    return fft.irfft2(full, fine)
+
+
+@lru_cache(maxsize=8)
+def _squared_frequency(size: Shape, coarse: int) -> np.ndarray:
+    """Of each Fourier coefficient of a real image with `coarse` px a sample, (radians per px)², float32."""
+    ky, kx = fft.fftfreq(size[0], coarse).astype(np.float32), fft.rfftfreq(size[1], coarse).astype(np.float32)
+    return np.float32((2 * np.pi) ** 2) * (ky[:, None] ** 2 + kx**2)
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
