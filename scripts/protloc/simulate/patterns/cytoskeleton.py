@@ -23,12 +23,12 @@ def cytoskeleton(layout: Layout, rng: np.random.Generator, traits: Traits) -> np
 def focal_adhesions(layout: Layout, rng: np.random.Generator, traits: Traits) -> np.ndarray:
     """Short dashes that point outward, most of them near the rim of the cell's base."""
     at_rim = np.exp(-((layout.edge / (5 + 8 * traits.spread)) ** 2))
-    y, x = layout.scatter(rng, layout.body * (0.12 + at_rim) / 1.2, 0.022 * traits.abundance)
-    steps = int(3 + 6 * traits.variant)
+    y, x = layout.scatter(rng, layout.body * (0.3 + at_rim) / 1.3, 0.03 * traits.abundance)
+    steps = int(2 + 6 * traits.variant)
     points = paths(rng, y, x, _outward(layout, y, x) + rng.normal(0, 0.35, len(y)), steps, 0.08)
-    height = np.repeat(rng.lognormal(-0.3, 0.5, len(y)), steps)
+    height = np.repeat(rng.lognormal(-0.2, 0.7, len(y)), steps)
     dashes = blur(splat(layout.shape, points[0].ravel(), points[1].ravel(), height), 0.95 * traits.scale)
-    return np.minimum(1.8 * dashes, 1.8) * layout.body + (0.08 + 0.1 * traits.contrast) * layout.cytoplasm
+    return np.minimum(1.8 * dashes, 2.5) * layout.body + (0.02 + 0.06 * traits.contrast) * layout.cytoplasm
 
 
 def _outward(layout: Layout, y: np.ndarray, x: np.ndarray) -> np.ndarray:

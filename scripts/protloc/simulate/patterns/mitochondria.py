@@ -11,10 +11,10 @@ from protloc.simulate.traits import Traits
 
 def mitochondria(layout: Layout, rng: np.random.Generator, traits: Traits) -> np.ndarray:
     """Curved tubes about 0.5 µm wide and 2-8 µm long, crowded near the nucleus; short where fragmented."""
-    nearness = np.exp(-np.maximum(layout.depth, 0) / (10 + 30 * traits.spread))
-    y, x = layout.scatter(rng, layout.cytoplasm * nearness, 0.016 * traits.abundance**0.5)
-    length = int((9 + 26 * traits.variant) * traits.scale)
-    points = paths(rng, y, x, rng.uniform(0, 2 * np.pi, len(y)), length, 0.22)
+    nearness = np.exp(-np.maximum(layout.depth, 0) / (18 + 45 * traits.spread))
+    y, x = layout.scatter(rng, layout.cytoplasm * nearness, 0.015 * traits.abundance**0.3)
+    length = int((14 + 40 * traits.variant) * traits.scale)
+    points = paths(rng, y, x, rng.uniform(0, 2 * np.pi, len(y)), length, 0.17)
     brightness = np.repeat(rng.lognormal(0, 0.3, len(y)), length)
     tubes = blur(np.minimum(splat(layout.shape, points[0].ravel(), points[1].ravel(), brightness), 1.8), 0.9)
-    return 1.3 * tubes * layout.cytoplasm + 0.04 * layout.body
+    return 1.6 * tubes * layout.cytoplasm + 0.04 * layout.body

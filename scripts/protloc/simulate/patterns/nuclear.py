@@ -20,7 +20,7 @@ def nucleoplasm(layout: Layout, rng: np.random.Generator, traits: Traits) -> np.
 
 def chromatin(layout: Layout, rng: np.random.Generator, traits: Traits) -> np.ndarray:
     """Light where Hoechst is, dividing chromosomes included, sharper or softer than it."""
-    living = np.minimum(layout.dna * (1 - layout.corpse), 4)
+    living = np.minimum(layout.dna * (layout.corpse < 0.02), 4)
     sharpened = np.power(np.maximum(living, 1e-3), 0.8 + 1.1 * traits.contrast)
     own = 1 + 0.25 * grain(rng, layout.shape, 1.4 * traits.scale)
     return 0.5 * np.minimum(sharpened, 3) * own
@@ -38,9 +38,9 @@ def nuclear_punctae(layout: Layout, rng: np.random.Generator, traits: Traits) ->
 
 def nuclear_membrane(layout: Layout, rng: np.random.Generator, traits: Traits) -> np.ndarray:
     """The nuclear envelope: a thin rim, at times with folds, and a faint inside."""
-    alive = 1 - layout.corpse
+    alive = layout.corpse < 0.02
     rim = np.exp(-(((layout.depth + 1.0) / (1.2 + 0.5 * traits.scale)) ** 2)) * alive * (1 - layout.mitotic)
     uneven = 1 + 0.25 * traits.contrast * grain(rng, layout.shape, 1.8)
     folds = np.exp(-((grain(rng, layout.shape, 7) / 0.07) ** 2)) * (traits.variant > 0.5) * layout.nucleus
-    inside = (0.05 + 0.2 * traits.spread) * layout.nucleus
+    inside = (0.04 + 0.15 * traits.spread) * layout.nucleus
     return rim * uneven + 0.35 * blur(folds, 0.8) + inside + 0.2 * layout.mitotic

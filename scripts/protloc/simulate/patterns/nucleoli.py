@@ -20,10 +20,10 @@ def nucleolus_gc(layout: Layout, rng: np.random.Generator, traits: Traits) -> np
 def nucleolus_fc_dfc(layout: Layout, rng: np.random.Generator, traits: Traits) -> np.ndarray:
     """Clusters of small bright spots inside the nucleoli."""
     centres = layout.nucleolus_centres
-    each = rng.poisson(np.clip(0.14 * centres[:, 2] ** 2 * traits.abundance, 2, 16))
+    each = rng.poisson(np.clip(0.4 * centres[:, 2] ** 2 * traits.abundance, 4, 36))
     y, x, radius = (np.repeat(column, each) for column in centres.T)
-    angle, away = rng.uniform(0, 2 * np.pi, len(y)), 0.85 * radius * np.sqrt(rng.random(len(y)))
-    height = rng.lognormal(-0.2, 0.35, len(y))
-    spots = dots(layout.shape, y + away * np.sin(angle), x + away * np.cos(angle), height, 1.0 * traits.scale)
+    angle, away = rng.uniform(0, 2 * np.pi, len(y)), 1.25 * radius * np.sqrt(rng.random(len(y)))
+    height = rng.lognormal(0.2, 0.6, len(y))
+    spots = dots(layout.shape, y + away * np.sin(angle), x + away * np.cos(angle), height, 0.9 * traits.scale)
     sap = (0.04 + 0.12 * traits.spread) * layout.nucleus
-    return np.minimum(spots, 2) * layout.nucleus + 0.15 * layout.nucleoli + sap + 0.1 * layout.mitotic
+    return np.minimum(spots, 3) * layout.nucleus + 0.1 * layout.nucleoli + sap + 0.1 * layout.mitotic
