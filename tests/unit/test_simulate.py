@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from matplotlib.image import imread
 from protloc.errors import InputError
 from protloc.simulate.field import render_field
 from protloc.simulate.layout import lay_out
+from protloc.simulate.noise import noise
+from protloc.simulate.optics import Optics, through
 from protloc.simulate.patterns import CLASSES, PATTERNS
+from protloc.simulate.realism import realism_sheet
 from protloc.simulate.study import simulate_study
 from protloc.simulate.table import COLUMNS, draw_protein
 from protloc.simulate.traits import draw_traits
+from scipy import ndimage
 
 KEY = re.compile(
     r"microscopy/raw/(?P<gene>\w+)_(?P<ensg>ENSG\d{11})"
@@ -133,6 +138,50 @@ def test_counts_lie_where_real_ones_do():
     assert 3300 < np.median(top) < 4600
 
 
+def test_fields_of_full_size_hold_as_many_nuclei_as_real_ones():
+    numbers = [len(np.unique(lay_out(600, 1.0, np.random.default_rng(n)).nuclei)) - 1 for n in range(12)]
+    assert 20 <= min(numbers) <= 28 < max(numbers) <= 62
+
+
+def test_nuclei_have_the_halo_and_the_rim_of_real_ones():
+    """Real Hoechst is 0.15 of the nucleus' middle 3 px outside of its edge, and 1.17 of it 4 px inside."""
+    halo, rim = [], []
+    for n in range(16):
+        rng = np.random.default_rng(n)
+        field = render_field({"er": 3}, draw_traits(rng), 256, rng)
+        light = field.image[0] - np.percentile(field.image[0], 1)
+        inside = ndimage.distance_transform_edt(field.nuclei > 0)
+        outside = ndimage.distance_transform_edt(field.nuclei == 0)
+        middle = light[inside > 8].mean()
+        halo.append(light[outside.round() == 3].mean() / middle)
+        rim.append(light[inside.round() == 4].mean() / middle)
+    assert 0.08 < np.median(halo) < 0.25
+    assert 1.05 < np.median(rim) < 1.35
+
+
+def test_a_cell_above_the_focus_is_dimmer_and_less_sharp():
+    light = 1 + 0.2 * noise(np.random.default_rng(0), (128, 128), 1.0)
+    optics = Optics(sharp=0.9, defocus=1.6, haze=0.1, tilt=(0.0, 0.0), falloff=0.0)
+    flat = np.zeros_like(light)
+
+    def detail(image: np.ndarray) -> float:
+        return float((image / ndimage.gaussian_filter(image, 8)).std())
+
+    near, far = through(optics, light, flat), through(optics, light, flat + 1)
+    assert far.mean() < 0.8 * near.mean()
+    assert detail(far) < 0.75 * detail(near)
+
+
+@pytest.mark.parametrize("scale", [3, 7, 13])
+def test_noise_has_its_scale_and_variance_on_both_grids(scale):
+    image = noise(np.random.default_rng(0), (1021, 640), scale)
+    assert image.shape == (1021, 640)
+    assert image.dtype == np.float32
+    assert image.std() == pytest.approx(1, abs=0.03)
+    for one, other in ((image[scale:], image[:-scale]), (image[:, scale:], image[:, :-scale])):
+        assert (one * other).mean() == pytest.approx(np.exp(-0.25), abs=0.06)
+
+
 def test_the_truth_has_nuclei_inside_of_their_own_cells():
     for n in range(5):
         rng = np.random.default_rng(n)
@@ -188,6 +237,15 @@ def test_a_pattern_is_brightest_at_its_structure(name, where, elsewhere, layout)
     assert image[where(layout) & (layout.body > 0.5)].mean() > 2 * image[elsewhere(layout)].mean()
 
 
+def test_dead_cells_hold_no_chromatin_and_no_envelope():
+    layouts = (lay_out(256, 1.0, np.random.default_rng(n)) for n in range(60))
+    layout = next(at for at in layouts if at.corpse.max() > 0.99)
+    alone = (layout.corpse > 0.05) & (layout.second > 20)
+    for name in ("chromatin", "nuclear_membrane"):
+        image = light(name, layout)
+        assert image[alone].max() < 0.2 * np.percentile(image, 99.5)
+
+
 def test_nucleoli_are_even_in_gc_and_spotted_in_fc_dfc(layout):
     inside = layout.nucleoli > 0.9
     traits = draw_traits(np.random.default_rng(3))
@@ -214,3 +272,21 @@ def test_sizes_out_of_range_are_refused_before_anything_is_written(wrong, tmp_pa
     with pytest.raises(InputError, match=next(iter(wrong))):
         simulate_study(tmp_path / "mirror", **sizes, seed=0, workers=1)
     assert not (tmp_path / "mirror").exists()
+
+
+def test_the_contact_sheet_shows_every_real_field_beside_its_likes(shared, tmp_path):
+    labels = shared / "data/opencell-localization-annotations.csv"
+    realism_sheet(shared / "data/opencell-samples", labels, tmp_path / "sheet.png")
+    sheet = imread(tmp_path / "sheet.png")
+    assert sheet.shape[1] > sheet.shape[0] > 9 * 100
+    assert sheet.std() > 0.1
+
+
+def test_a_contact_sheet_without_fields_or_labels_says_so(written, tmp_path):
+    labels = written[0] / "opencell-localization-annotations.csv"
+    with pytest.raises(InputError, match="holds no"):
+        realism_sheet(tmp_path, labels, tmp_path / "sheet.png")
+    (tmp_path / "labels.csv").write_text(",".join(COLUMNS) + "\n")
+    with pytest.raises(InputError, match="no row for SIM0001"):
+        realism_sheet(written[0], tmp_path / "labels.csv", tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
