@@ -13,7 +13,7 @@ from protloc.simulate.optics import draw_optics, through
 from protloc.simulate.patterns import PATTERNS
 from protloc.simulate.traits import Traits
 
-NUCLEI_MEAN = (1650, 1950)  # counts above the offset
+NUCLEI_MEAN = (1750, 2050)  # counts above the offset
 
 
 @dataclass(frozen=True)

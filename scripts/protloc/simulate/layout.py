@@ -85,7 +85,7 @@ def lay_out(size: int, crowding: float, rng: np.random.Generator) -> Layout:
     dividing = np.array([cell.mitotic for cell in cells])[owner]
     reach = np.where(dead, np.float32(2), np.where(dividing, np.float32(8), reach))
     whole = soft(reach - depth, 1.5)
-    core = soft(-depth - 0.5, 1.8) * soft(second - depth, 1.5)
+    core = soft(-depth - 0.7, 2.0) * soft(second - depth, 1.5)
     nucleus, corpse = core * ~(dead | dividing), core * dead
     nucleoli, centres = nucleoli_of(cells, grid, depth, rng)
     nucleoli *= nucleus

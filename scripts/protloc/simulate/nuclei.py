@@ -60,13 +60,14 @@ def dna_of(
 ) -> np.ndarray:
     """The stained DNA of a field, 1 on average in interphase: heterochromatin, dark nucleoli, bright rims."""
     count, shape = len(cells), owner.shape
-    amount = _each(rng.lognormal(0, 0.11, count), owner)
-    contrast = _each(rng.choice([0.22, 0.3, 0.36, 0.45], count, p=[0.15, 0.4, 0.4, 0.05]), owner)
-    hollow = _each(rng.uniform(0.3, 0.75, count), owner)
+    amount = _each(rng.lognormal(0, 0.14, count), owner)
+    contrast = _each(rng.choice([0.26, 0.32, 0.36, 0.44], count, p=[0.15, 0.4, 0.4, 0.05]), owner)
+    hollow = _each(rng.uniform(0.4, 0.8, count), owner)
+    crisp = _each(rng.uniform(0.25, 0.85, count), owner)
     bright = _each(np.minimum(rng.lognormal(1.4, 0.6, count), 20), owner)
     texture = _heterochromatin(shape, _each(rng.uniform(0.25, 0.8, count), owner), rng)
     rim = np.exp(-(((depth + 2.8) / 1.8) ** 2)) + 2 * nucleoli * (1 - nucleoli)
-    interphase = nucleus * (np.exp(contrast * texture) + 0.6 * rim) * (1 - hollow * nucleoli)
+    interphase = nucleus * (np.exp(contrast * texture) + crisp * rim) * (1 - hollow * nucleoli)
     dividing = 2.3 * chromosomes * np.clip(1 + 0.4 * texture, 0.4, None)
     dead = bright * corpse * (1 + 0.3 * texture)
     return amount * np.maximum(interphase + dead, dividing)
@@ -75,7 +76,8 @@ def dna_of(
 def _heterochromatin(shape: Shape, fine: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Texture of mean 0 and variance about 1: spots amid patches, `fine` being the share of the spots."""
     spots, patches = grain(rng, shape, 2.1), grain(rng, shape, 5.2)
-    return fine * spots * (1 + 0.5 * patches) + (1.25 - 0.5 * fine) * patches
+    mixed = fine * spots * (1 + 0.5 * patches) + (1.25 - 0.5 * fine) * patches
+    return 3.8 * np.tanh(mixed / 3.6)
 
 
 def _each(values: np.ndarray, owner: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def draw_optics(rng: np.random.Generator) -> Optics:
     return Optics(
         sharp=float(rng.uniform(0.75, 1.1)),
         defocus=float(rng.uniform(2.0, 3.2) if rng.random() < 1 / 12 else rng.uniform(1.3, 2.0)),
-        haze=float(rng.uniform(0.1, 0.22)),
+        haze=float(rng.uniform(0.14, 0.28)),
         tilt=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1))),
         falloff=float(rng.uniform(0.0, 0.25)),
     )
@@ -57,6 +57,6 @@ def _wide(light: np.ndarray, step: int = 8) -> np.ndarray:
     height, width = light.shape
     padded = np.pad(light, ((0, -height % step), (0, -width % step)), mode="edge")
     coarse = padded.reshape(padded.shape[0] // step, step, -1, step).mean(axis=(1, 3))
-    spread = (blur(coarse, 0.7) + blur(coarse, 2.2)) / 2
+    spread = (blur(coarse, 0.8) + blur(coarse, 2.2)) / 2
     fine = np.repeat(np.repeat(spread, step, 0), step, 1)[:height, :width]
     return ndimage.uniform_filter(fine, step, mode="nearest")
