@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import itertools
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+from protloc.errors import InputError
+from protloc.leakage import check_no_leak
+from protloc.splits.policies import labels_by_gene
+from protloc.splits.stratify import nest
+from protloc.splits.table import PARTS, make_split
+
+FRACTIONS = [0.05, 0.1, 0.5, 1.0]
+SETTINGS = {"seeds": [0, 1], "fractions": FRACTIONS, "test_share": 0.25, "validation_share": 0.15}
+
+
+def study(
+    classes: int = 5, per_class: int = 12, fields: int = 4
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    labels = {f"G{n:03d}": [f"class_{n % classes}"] for n in range(classes * per_class)}
+    rows = [(f"FID{100 * n + m:08d}", gene) for n, gene in enumerate(labels) for m in range(fields)]
+    return pd.DataFrame(rows, columns=["fov_id", "gene"]).assign(status="ok"), labels
+
+
+def proteins(**columns: list) -> pd.DataFrame:
+    size = len(columns["grade_3"])
+    return pd.DataFrame(
+        {"gene": [f"G{n}" for n in range(size)], "grade_2": [[]] * size, "grade_1": [[]] * size, "fovs": 2}
+        | columns
+    )
+
+
+@pytest.mark.parametrize("unit", ["protein", "fov"])
+def test_a_split_holds_each_field_once_per_seed_in_the_shares_asked_for(unit):
+    fovs, labels = study()
+    split = make_split(fovs, labels, unit=unit, **SETTINGS)
+    for _, of_seed in split.groupby("seed"):
+        assert sorted(of_seed["fov_id"]) == sorted(fovs["fov_id"])
+        shares = of_seed["part"].value_counts(normalize=True)
+        assert shares[list(PARTS)].to_list() == pytest.approx([0.6, 0.15, 0.25], abs=0.05)
+        assert of_seed["fraction"].notna().equals(of_seed["part"] == "train")
+
+
+def test_a_split_by_protein_keeps_a_protein_together_and_one_by_field_does_not():
+    fovs, labels = study()
+    check_no_leak(make_split(fovs, labels, unit="protein", **SETTINGS), "protein", "split")
+    with pytest.raises(InputError, match=r"gene G\d+ lies in several parts under seed 0"):
+        check_no_leak(make_split(fovs, labels, unit="fov", **SETTINGS), "protein", "split")
+
+
+def test_a_planted_leak_of_a_field_is_found():
+    split = make_split(*study(), unit="fov", **SETTINGS)
+    leaking = pd.concat([split, split.iloc[[0]].assign(part="planted")])
+    with pytest.raises(InputError, match="fov_id FID00000000 lies in several parts"):
+        check_no_leak(leaking, "fov", "split")
+
+
+@pytest.mark.parametrize("unit", ["protein", "fov"])
+def test_every_fraction_keeps_every_class_and_lies_inside_the_next(unit):
+    split = make_split(*study(), unit=unit, **SETTINGS)
+    for _, train in split[split["part"] == "train"].groupby("seed"):
+        inside = [set(train.loc[train["fraction"] <= fraction, "fov_id"]) for fraction in FRACTIONS]
+        assert all(smaller <= larger for smaller, larger in itertools.pairwise(inside))
+        for fields in inside:
+            assert train[train["fov_id"].isin(fields)].explode("labels")["labels"].nunique() == 5
+
+
+def test_a_fraction_too_small_for_the_classes_is_reported(caplog):
+    with caplog.at_level(logging.INFO):
+        make_split(*study(), unit="protein", **SETTINGS)
+    assert "fraction 0.05 holds more, or no protein of some class would be left" in caplog.text
+    assert "seed 0: 35 training proteins; in fraction 0.05: 5" in caplog.text
+
+
+def test_large_fractions_have_the_size_asked_for():
+    rng = np.random.default_rng(0)
+    indicator = rng.random((1000, 8)) < 0.15
+    indicator[~indicator.any(axis=1), 0] = True
+    smallest = nest(indicator, [0.1, 0.25, 0.5], seed=3)
+    for fraction in (0.1, 0.25, 0.5):
+        assert np.mean(smallest <= fraction) == pytest.approx(fraction, abs=0.01)
+    assert np.mean(np.isnan(smallest)) == pytest.approx(0.5, abs=0.01)
+
+
+def test_classes_are_spread_over_the_parts_with_several_labels_each():
+    fovs, labels = study(classes=4, per_class=20)
+    several = {gene: sorted({*own, f"class_{n % 3}"}) for n, (gene, own) in enumerate(labels.items())}
+    split = make_split(fovs, several, unit="protein", **SETTINGS).explode("labels")
+    counts = split.groupby(["seed", "labels"])["part"].value_counts(normalize=True).unstack()
+    assert np.allclose(counts[list(PARTS)], [0.6, 0.15, 0.25], atol=0.06)
+
+
+def test_a_split_depends_on_the_seed_and_not_on_the_order_of_the_fields():
+    fovs, labels = study()
+    key = ["seed", "fov_id"]
+    first = make_split(fovs, labels, unit="protein", **SETTINGS).sort_values(key, ignore_index=True)
+    mixed = fovs.sample(frac=1, random_state=0, ignore_index=True)
+    again = make_split(mixed, labels, unit="protein", **SETTINGS).sort_values(key, ignore_index=True)
+    pd.testing.assert_frame_equal(first, again)
+    parts = first.pivot(index="fov_id", columns="seed", values="part")
+    assert not parts[0].equals(parts[1])
+
+
+def test_bad_fields_and_unlabelled_proteins_are_left_out():
+    fovs, labels = study()
+    fovs.loc[0, "status"] = "bad"
+    labels.pop("G001")
+    split = make_split(fovs, labels, unit="protein", **SETTINGS)
+    assert fovs.loc[0, "fov_id"] not in set(split["fov_id"])
+    assert "G001" not in set(split["gene"])
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ({"classes": 1}, "1 of the classes have enough proteins with images where two are needed"),
+        ({"per_class": 1}, r"class class_\d is only in \w+; add images or raise splits.min_proteins"),
+        ({"classes": 2, "per_class": 2}, "no field is left for validation"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(size, message):
+    with pytest.raises(InputError, match=message):
+        make_split(*study(**size), unit="protein", **SETTINGS)
+
+
+def test_single_keeps_proteins_with_one_label_of_grade_3():
+    table = proteins(grade_3=[["er"], ["er", "golgi"], [], ["golgi"]], grade_2=[["golgi"], [], ["er"], []])
+    assert labels_by_gene(table, "single", 3, 1) == {"G0": ["er"], "G3": ["golgi"]}
+
+
+@pytest.mark.parametrize(
+    ("min_grade", "expected"),
+    [
+        (3, {"G0": ["er"]}),
+        (2, {"G0": ["er", "golgi"], "G1": ["er"]}),
+        (1, {"G0": ["er", "golgi"], "G1": ["er"]}),
+    ],
+)
+def test_multi_keeps_labels_from_a_grade_upwards(min_grade, expected):
+    table = proteins(grade_3=[["er"], []], grade_2=[["golgi"], ["er"]])
+    assert labels_by_gene(table, "multi", min_grade, 1) == expected
+
+
+def test_rare_classes_and_proteins_without_images_are_left_out_and_reported(caplog):
+    table = proteins(grade_3=[["er"], ["er"], ["golgi"], ["golgi"]], fovs=[1, 1, 1, 0])
+    assert labels_by_gene(table, "single", 3, 2) == {"G0": ["er"], "G1": ["er"]}
+    assert "classes left out, fewer than 2 proteins: golgi (1)" in caplog.text
