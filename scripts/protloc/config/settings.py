@@ -92,9 +92,9 @@ class Probe(Settings):
     """The frozen probe: L2-regularized logistic regression on standardized vectors."""
 
     inverse_l2: Distinct[Annotated[float, Field(gt=0)]] = Field(
-        [0.001, 0.01, 0.1], description="scikit-learn's C; the best on validation is taken"
+        [0.001, 0.01, 0.1, 1.0], description="scikit-learn's C; the best on validation is taken"
     )
-    max_iterations: Count = Field(300, description="limit of L-BFGS iterations")
+    max_iterations: Count = Field(2000, description="limit of L-BFGS iterations; reaching it is an error")
 
 
 class Figures(Settings):

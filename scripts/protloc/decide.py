@@ -1,0 +1,17 @@
+"""From probabilities to labels: the one rule for fields and, averaged, for proteins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+THRESHOLD = 0.5
+
+
+def decide(probabilities: np.ndarray, policy: str) -> np.ndarray:
+    """Predicted classes, bool (images, classes), of float probabilities of the same shape.
+
+    The likeliest class, the first of equals; under `multi` also each class above one half. An image without
+    any label would be wrong for certain: the policies keep only proteins that have one.
+    """
+    likeliest = np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+    return likeliest | (probabilities > THRESHOLD) if policy == "multi" else likeliest

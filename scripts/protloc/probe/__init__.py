@@ -1,0 +1,1 @@
+"""The frozen probe: how much a linear classifier reads from the vectors of a backbone."""
