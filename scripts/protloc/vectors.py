@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -13,48 +15,59 @@ from protloc.errors import InputError
 from protloc.tables import ROW_GROUP, TABLES
 
 
-def write_vectors(rows: Iterable[tuple[str, np.ndarray]], path: Path, metadata: dict[str, str]) -> int:
-    """Write (id, vector) rows in the order given, a row group at a time; returns how many there were.
+class VectorWriter:
+    """An embedding file in the making: rows in the order they are added, a row group at a time.
 
     Vectors are float32 of one length, stored as fixed-size lists without dictionary or compression, which
-    buy nothing on embeddings. Raises InputError for no rows, a value that is not finite, or another length.
+    buy nothing on embeddings. A context manager: the file is whole when the block ends well.
     """
-    id_column, vector_column = TABLES["embeddings"].columns
-    writer, count, ids, vectors = None, 0, [], []
 
-    def flush() -> None:
-        flat = pa.array(np.concatenate(vectors))
-        writer.write_table(
-            pa.table([pa.array(ids), pa.FixedSizeListArray.from_arrays(flat, dimension)], schema=schema)
-        )
-        ids.clear(), vectors.clear()
+    def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
+        self._path, self._metadata = path, dict(metadata)
+        self._ids: list[str] = []
+        self._vectors: list[np.ndarray] = []
+        self._file: pq.ParquetWriter | None = None
+        self._dimension = 0
 
-    try:
-        for count, (name, vector) in enumerate(rows, start=1):
-            if writer is None:
-                dimension = len(vector)
-                schema = pa.schema(
-                    [
-                        pa.field(id_column.name, id_column.type, nullable=False),
-                        pa.field(vector_column.name, pa.list_(pa.float32(), dimension), nullable=False),
-                    ],
-                    metadata=metadata,
-                )
-                writer = pq.ParquetWriter(path, schema, use_dictionary=False, compression="none")
-            if vector.shape != (dimension,) or not np.isfinite(vector).all():
-                raise InputError(f"{path}: the vector of {name} has shape {vector.shape} or is not finite")
-            ids.append(name)
-            vectors.append(vector.astype(np.float32, copy=False))
-            if len(ids) == ROW_GROUP:
-                flush()
-        if writer is None:
-            raise InputError(f"{path}: there are no images to embed; see the status column of fovs.parquet")
-        if ids:
-            flush()
-    finally:
-        if writer is not None:
-            writer.close()
-    return count
+    def add(self, name: str, vector: np.ndarray) -> None:
+        """Append a row; raises InputError for a value that is not finite or another length than the first."""
+        if self._file is None:
+            self._open(len(vector))
+        if vector.shape != (self._dimension,) or not np.isfinite(vector).all():
+            raise InputError(f"{self._path}: the vector of {name} has shape {vector.shape} or is not finite")
+        self._ids.append(name)
+        self._vectors.append(vector.astype(np.float32, copy=False))
+        if len(self._ids) == ROW_GROUP:
+            self._flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        """Write what is left and close; raises InputError if nothing was added."""
+        if self._file is None:
+            if kind is None:
+                raise InputError(f"{self._path}: no image to embed; see the status column of fovs.parquet")
+            return
+        if kind is None and self._ids:
+            self._flush()
+        self._file.close()
+
+    def _open(self, dimension: int) -> None:
+        name, vector = TABLES["embeddings"].columns
+        fields = [
+            pa.field(name.name, name.type, nullable=False),
+            pa.field(vector.name, pa.list_(pa.float32(), dimension), nullable=False),
+        ]
+        schema = pa.schema(fields, metadata=self._metadata)
+        self._file = pq.ParquetWriter(self._path, schema, use_dictionary=False, compression="none")
+        self._dimension = dimension
+
+    def _flush(self) -> None:
+        flat = pa.array(np.concatenate(self._vectors))
+        columns = [pa.array(self._ids), pa.FixedSizeListArray.from_arrays(flat, self._dimension)]
+        self._file.write_table(pa.table(columns, schema=self._file.schema))
+        self._ids, self._vectors = [], []
 
 
 def read_vectors(path: Path | str) -> tuple[list[str], np.ndarray]:
