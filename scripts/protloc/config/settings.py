@@ -22,7 +22,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-Strategy = Literal["map_natural", "replicate_fill"]
+Strategy = Literal[
+    "map_natural", "map_random", "replicate_fill", "replicate_concat", "channelwise_concat", "adapt"
+]
 SplitUnit = Literal["protein", "fov"]
 LabelPolicy = Literal["single", "multi"]
 
