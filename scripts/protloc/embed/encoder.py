@@ -1,0 +1,66 @@
+"""A network under several channel strategies at once: prepared images in, a vector per strategy out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from protloc.config.backbones import Network
+from protloc.embed.folding import fold
+from protloc.embed.preprocess import DESCRIPTION, prepare
+from protloc.embed.strategies import matrices
+from protloc.embed.weights import build, digest
+
+
+class Encoder:
+    """A network, ready on its device, folded once for each distinct matrix of its strategies."""
+
+    def __init__(self, network: Network, strategies: Sequence[str], device: torch.device) -> None:
+        self.network, self.device = network, device
+        self.precision = torch.bfloat16 if device.type == "cuda" else torch.float32
+        self.matrices = {name: matrices(name, network.slots, network.natural) for name in strategies}
+        model = build(network)
+        self.features, self.digest = model.num_features, digest(model)
+        token = getattr(model, "global_pool", None) == "token"
+        self.feature = "class token after the last norm" if token else "global average"
+        model.to(device, memory_format=torch.channels_last)
+        distinct = dict.fromkeys(matrix for several in self.matrices.values() for matrix in several)
+        self.passes = {matrix: fold(model, matrix, network.mean, network.std) for matrix in distinct}
+
+    @torch.inference_mode()
+    def encode(self, counts: Tensor, pixel_size_um: float) -> dict[str, np.ndarray]:
+        """Float32 (batch, dimension) per strategy, for uint16 counts (batch, channel, height, width)."""
+        network = self.network
+        images = prepare(counts, pixel_size_um, network.um_per_px, network.size_multiple, self.device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.precision, enabled=self.device.type == "cuda"):
+            vectors = {matrix: model(images) for matrix, model in self.passes.items()}
+        return {
+            name: torch.cat([vectors[matrix] for matrix in several], dim=1).float().cpu().numpy()
+            for name, several in self.matrices.items()
+        }
+
+    def footer(self, strategy: str) -> dict[str, str]:
+        """What the vectors of a strategy are, for the file they lie in; equal for equal vectors."""
+        network = self.network
+        normalization = {"intensity": DESCRIPTION, "mean": network.mean, "std": network.std}
+        return {
+            "title": network.title,
+            "architecture": network.architecture,
+            "options": json.dumps(network.options, sort_keys=True),
+            "weights": network.weights or f"random, seed {network.seed}",
+            "weights_sha256": self.digest,
+            "strategy": strategy,
+            "slots": json.dumps(network.slots),
+            "matrices": json.dumps(self.matrices[strategy]),
+            "normalization": json.dumps(normalization),
+            "um_per_px": str(network.um_per_px),
+            "size_multiple": str(network.size_multiple),
+            "precision": str(self.precision).removeprefix("torch."),
+            "feature": self.feature,
+            "dimension": str(self.features * len(self.matrices[strategy])),
+        }

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import tifffile
+import torch
+from protloc.config.backbones import Network
+from protloc.embed.encoder import Encoder
+from protloc.embed.fields import good_fields, in_order
+from protloc.embed.network import embed_network, in_batches, one_by_one
+from protloc.embed.preprocess import HIGH, LOW, percentile, prepare, rescale, shown
+from protloc.embed.strategies import STRATEGIES
+from protloc.errors import InputError
+from protloc.hashing import sha256_path
+from protloc.vectors import read_vectors
+
+CPU = torch.device("cpu")
+SIZES = [(96, 96), (64, 120), (96, 96), (126, 90), (64, 120), (96, 96), (96, 96)]
+CNN = {
+    "kind": "network",
+    "title": "test",
+    "architecture": "tf_efficientnet_lite0",
+    "seed": 0,
+    "slots": ["red", "green", "blue"],
+    "natural": {"protein": "green", "nucleus": "blue"},
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.229, 0.224, 0.225],
+    "um_per_px": 0.4,
+}
+VIT = CNN | {
+    "architecture": "vit_small_patch16_224",
+    "options": {"embed_dim": 48, "depth": 2, "num_heads": 3, "dynamic_img_size": True},
+    "size_multiple": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
+    root = tmp_path_factory.mktemp("raw")
+    rows = []
+    for n, size in enumerate(SIZES):
+        counts = np.random.default_rng(n).integers(300, 5000, (2, *size), dtype=np.uint16)
+        tifffile.imwrite(root / f"{n}.tif", counts)
+        digest = sha256_path(root / f"{n}.tif")
+        rows.append((f"FID{n:08d}", f"{n}.tif", digest, 0.2, "ok"))
+    rows.append(("FID00000099", "99.tif", "", 0.2, "bad"))
+    return root, pd.DataFrame(rows, columns=["fov_id", "key", "sha256", "pixel_size_um", "status"])
+
+
+def embed(study, folder: Path, backbone=CNN, strategies=("replicate_fill",), **how) -> dict[str, Path]:
+    root, fovs = study
+    paths = {strategy: folder / f"{strategy}.parquet" for strategy in strategies}
+    facts = embed_network(fovs, root, backbone, paths, **({"batch_size": 4, "threads": 1} | how))
+    assert facts["images_per_second"] > 0 and facts["device"] == "cpu"
+    return paths
+
+
+@pytest.mark.parametrize("backbone", [CNN, VIT], ids=["cnn", "vit"])
+def test_batch_size_threads_and_order_of_rows_change_no_byte(study, tmp_path, backbone):
+    root, fovs = study
+    first = embed(study, tmp_path, backbone)["replicate_fill"].read_bytes()
+    for n, how in enumerate([{"threads": 3}, {"batch_size": 1}, {"threads": 2, "batch_size": 32}]):
+        mixed = (root, fovs.sample(frac=1, random_state=n))
+        assert embed(mixed, tmp_path, backbone, **how)["replicate_fill"].read_bytes() == first
+
+
+def test_torch_threads_change_no_bit(study, tmp_path):
+    try:
+        files = []
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            files.append(embed(study, tmp_path)["replicate_fill"].read_bytes())
+    finally:
+        torch.set_num_threads(1)
+    assert files[0] == files[1]
+
+
+def test_a_field_has_the_same_vector_in_any_company(study, tmp_path):
+    root, fovs = study
+    ids, all_vectors = read_vectors(embed(study, tmp_path)["replicate_fill"])
+    alone = embed((root, fovs[fovs["fov_id"] == ids[3]]), tmp_path)["replicate_fill"]
+    assert np.array_equal(read_vectors(alone)[1][0], all_vectors[3])
+
+
+def test_strategies_together_give_what_each_gives_alone(study, tmp_path):
+    together = embed(study, tmp_path, VIT, tuple(STRATEGIES))
+    (tmp_path / "alone").mkdir()
+    for strategy, path in together.items():
+        alone = embed(study, tmp_path / "alone", VIT, (strategy,))[strategy]
+        assert alone.read_bytes() == path.read_bytes()
+
+
+def test_only_good_fields_are_embedded_in_order_and_the_file_says_how(study, tmp_path):
+    path = embed(study, tmp_path, VIT, ("channelwise_concat",))["channelwise_concat"]
+    ids, vectors = read_vectors(path)
+    assert ids == [f"FID{n:08d}" for n in range(len(SIZES))]
+    assert vectors.shape == (len(SIZES), 96) and vectors.dtype == np.float32
+    footer = {k.decode(): v.decode() for k, v in pq.read_schema(path).metadata.items()}
+    assert footer["dimension"] == "96" and footer["precision"] == "float32"
+    assert footer["feature"] == "class token after the last norm"
+    assert json.loads(footer["matrices"]) == [[[0, 0], [0, 0], [1, 0]], [[0, 0], [0, 1], [0, 0]]]
+    assert json.loads(footer["normalization"])["mean"] == VIT["mean"]
+    assert len(footer["weights_sha256"]) == 64
+
+
+def test_batches_give_the_same_vectors_to_float_precision_in_the_same_order(study):
+    root, fovs = study
+    encoder = Encoder(Network.model_validate(CNN), ["replicate_fill"], CPU)
+    alone = list(one_by_one(encoder, good_fields(fovs), root, 2))
+    together = list(in_batches(encoder, good_fields(fovs), root, 3, 2))
+    assert [fov_id for fov_id, _ in together] == [fov_id for fov_id, _ in alone]
+    for (_, mine), (_, other) in zip(together, alone, strict=True):
+        assert np.allclose(mine["replicate_fill"], other["replicate_fill"], atol=1e-4)
+
+
+def test_a_changed_file_ends_the_work_with_its_name(study, tmp_path):
+    root, fovs = study
+    wrong = fovs.assign(sha256=fovs["sha256"].where(fovs["key"] != "4.tif", "0" * 64))
+    with pytest.raises(InputError, match=r"4\.tif"):
+        embed((root, wrong), tmp_path, VIT, threads=2)
+
+
+def test_no_good_field_is_an_error(study, tmp_path):
+    root, fovs = study
+    with pytest.raises(InputError, match="status"):
+        embed((root, fovs[fovs["status"] == "bad"]), tmp_path, VIT)
+
+
+def test_results_come_in_order_and_wait_in_a_bounded_window():
+    started = []
+    for item, result in in_order(lambda n: started.append(n) or n * n, range(50), workers=3, ahead=4):
+        assert result == item * item
+        assert len(started) <= item + 6
+    assert sorted(started) == list(range(50))
+
+
+def test_percentiles_are_those_of_numpy_by_nearest_rank():
+    counts = np.random.default_rng(0).integers(0, 65536, (2, 2, 61, 47), dtype=np.uint16)
+    flat = torch.from_numpy(counts).float().flatten(start_dim=2)
+    for share in (LOW, HIGH):
+        expected = np.percentile(counts.reshape(2, 2, -1), 100 * share, axis=-1, method="nearest")
+        assert np.array_equal(percentile(flat, share), expected)
+
+
+def test_intensities_do_not_depend_on_exposure_or_offset():
+    counts = torch.from_numpy(np.random.default_rng(1).integers(0, 4000, (1, 2, 64, 64), dtype=np.uint16))
+    scaled = rescale(counts.float())
+    assert scaled.min() == 0 and scaled.max() == 1
+    assert torch.allclose(rescale(counts.float() * 4 + 1000), scaled, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0, 65535])
+def test_a_constant_image_becomes_zeros(value):
+    counts = torch.full((1, 2, 64, 64), value, dtype=torch.uint16)
+    assert not prepare(counts, 0.2, 0.4, 16, CPU).any()
+
+
+@pytest.mark.parametrize(
+    ("side", "factor", "multiple", "expected"),
+    [(256, 0.5, 1, 128), (600, 0.5, 16, 304), (126, 0.5, 16, 64), (20, 0.1, 16, 16), (252, 1.0, 14, 252)],
+)
+def test_sides_are_rounded_to_the_multiple(side, factor, multiple, expected):
+    assert shown(side, factor, multiple) == expected
