@@ -1,0 +1,1 @@
+"""Scores of the predictions, and how sure they are."""

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from protloc.errors import InputError
+from protloc.evaluate.bootstrap import by_protein, intervals, weights
+from protloc.evaluate.f1 import count, macro, macro_of_present, micro
+from protloc.evaluate.levels import levels
+from protloc.evaluate.scores import score_route
+from protloc.tables import read_table, write_table
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import MultiLabelBinarizer
+
+CLASSES = ["chromatin", "er", "golgi", "vesicles"]
+ROUTE = ["probe", "fov", "handmade", "none"]
+
+
+def predictions(policy: str = "single", seeds: tuple[int, ...] = (0, 1), right: float = 0.7) -> pd.DataFrame:
+    """Made-up predictions of 3 fields of each of 14 to 16 proteins, a few of which are in both seeds."""
+    rows = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        for number in range(seed * 6, seed * 6 + 14 + seed):
+            truth = {CLASSES[number % 4]} | ({CLASSES[number % 3]} if policy == "multi" else set())
+            for field in range(3):
+                scores = rng.dirichlet(np.ones(4)).astype(np.float32)
+                if rng.random() < right:
+                    scores = np.float32([0.7 if name in truth else 0.1 for name in CLASSES])
+                predicted = {CLASSES[scores.argmax()]}
+                if policy == "multi":
+                    predicted |= {name for name, score in zip(CLASSES, scores, strict=True) if score > 0.5}
+                rows.append(
+                    {
+                        "seed": seed,
+                        "fov_id": f"FID{100 * number + field:08d}",
+                        "gene": f"G{number:02d}",
+                        "truth": sorted(truth),
+                        "predicted": sorted(predicted),
+                        "classes": CLASSES,
+                        "probabilities": scores,
+                    }
+                )
+    return pd.DataFrame(rows).assign(split_unit="protein", label_policy=policy, fraction=0.5)
+
+
+def indicators(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    binarizer = MultiLabelBinarizer(classes=CLASSES)
+    return binarizer.fit_transform(run["truth"]), binarizer.transform(run["predicted"])
+
+
+@pytest.mark.parametrize("policy", ["single", "multi"])
+def test_scores_are_those_of_scikit_learn(policy):
+    table = predictions(policy)
+    metrics, _ = score_route(table, ROUTE, 50, "predictions.parquet")
+    values = metrics.set_index(["seed", "metric"])["value"]
+    for seed, run in table.groupby("seed"):
+        for average in ("macro", "micro"):
+            expected = f1_score(*indicators(run), average=average, zero_division=0)
+            assert values[seed, f"{average}_f1"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_class_never_true_nor_predicted_counts_as_0():
+    truth = np.array([[1, 0, 0], [0, 1, 0]], dtype=bool)
+    counts = count(truth, truth).sum(axis=0)
+    assert macro(counts) == pytest.approx(2 / 3) == f1_score(truth, truth, average="macro", zero_division=0)
+    assert macro_of_present(counts) == 1 and micro(counts) == 1
+    assert np.isnan(macro_of_present(np.zeros((3, 4)))) and micro(np.zeros((3, 4))) == 0
+
+
+def test_a_protein_is_predicted_from_the_mean_of_its_fields():
+    scores = [[0.6, 0.4], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7]]
+    run = pd.DataFrame(
+        {
+            "gene": ["B", "B", "B", "A"],
+            "truth": [["y"], ["y"], ["y"], ["x"]],
+            "predicted": [["x"], ["x"], ["y"], ["y"]],
+            "classes": [["x", "y"]] * 4,
+            "probabilities": [np.float32(row) for row in scores],
+        }
+    )
+    level = levels(run, "single")["protein_"]
+    assert level.genes.tolist() == ["A", "B"]
+    assert level.counts.tolist() == [[[0, 0], [0, 1], [1, 0]], [[0, 1], [0, 0], [0, 0]]]
+
+
+@pytest.mark.parametrize("policy", ["single", "multi"])
+def test_the_bootstrap_equals_a_plain_loop(policy):
+    table = predictions(policy, seeds=(0, 1, 2))
+    genes = np.unique(table["gene"].astype(str))
+    runs = [levels(run, policy)[""] for _, run in table.groupby("seed")]
+    drawn = weights(len(genes), 40, ["protein", policy])
+    expected = {"macro_f1": [], "micro_f1": []}
+    for draw in drawn:
+        times = dict(zip(genes, draw, strict=True))
+        scores = {"macro_f1": [], "micro_f1": []}
+        for _, run in table.groupby("seed"):
+            repeated = run.loc[run.index.repeat(run["gene"].map(times))]
+            if len(repeated):
+                truth, guess = indicators(repeated)
+                each = f1_score(truth, guess, average=None, zero_division=0)
+                scores["macro_f1"].append(each[truth.any(axis=0)].mean())
+                scores["micro_f1"].append(f1_score(truth, guess, average="micro", zero_division=0))
+        for metric, values in scores.items():
+            expected[metric].append(np.mean(values))
+    for metric, bounds in intervals(by_protein(runs, genes), drawn).items():
+        assert bounds == pytest.approx(np.percentile(expected[metric], [2.5, 97.5]), abs=1e-12)
+
+
+def test_the_summary_is_the_mean_over_seeds_inside_its_interval():
+    table = predictions(seeds=(0, 1, 2))
+    metrics, summary = score_route(table, ROUTE, 500, "predictions.parquet")
+    for row in summary.itertuples():
+        values = metrics.loc[metrics["metric"] == row.metric, "value"]
+        assert (row.runs, row.mean) == (3, pytest.approx(values.mean()))
+        assert row.sd == pytest.approx(values.std(ddof=1))
+        assert row.low < row.mean < row.high
+
+
+def test_tables_fit_their_schemas_and_a_single_seed_has_no_deviation(tmp_path):
+    tables = dict(
+        zip(("metrics", "summary"), score_route(predictions(seeds=(0,)), ROUTE, 20, "p"), strict=True)
+    )
+    for name, table in tables.items():
+        write_table(name, table, tmp_path / name)
+    assert read_table("metrics", tmp_path / "metrics")["k"].isna().all()
+    assert read_table("summary", tmp_path / "summary")["sd"].isna().all()
+
+
+def test_an_interval_depends_on_neither_order_nor_on_the_other_settings():
+    table = predictions()
+    _, alone = score_route(table, ROUTE, 100, "p")
+    more = pd.concat([table.assign(fraction=0.1), table.sample(frac=1, random_state=0)])
+    _, both = score_route(more, ROUTE, 100, "p")
+    again = both[both["fraction"] == 0.5].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, again)
+    bounds = both.pivot(index="metric", columns="fraction", values="low")
+    assert (bounds[0.1] == bounds[0.5]).all()  # equal predictions, equal draws: fractions are paired
+
+
+@pytest.mark.parametrize("guess", [["er"], []])
+def test_a_constant_guess_has_an_interval(guess):
+    table = predictions()
+    table["predicted"] = [guess] * len(table)
+    _, summary = score_route(table, ROUTE, 100, "p")
+    macro_f1 = summary.set_index("metric").loc["macro_f1"]
+    assert 0 <= macro_f1["low"] <= macro_f1["mean"] <= macro_f1["high"] < 0.25
+
+
+def test_a_perfect_guess_is_not_pulled_down_by_classes_that_a_draw_misses():
+    table = predictions()
+    table["predicted"] = table["truth"]
+    _, summary = score_route(table, ROUTE, 500, "p")
+    assert (summary.set_index("metric").loc["macro_f1", ["mean", "low", "high"]] == 1).all()
+
+
+def test_seeds_with_other_classes_are_refused():
+    table = predictions()
+    table.loc[0, "classes"] = CLASSES[:3]
+    with pytest.raises(InputError, match=r"predictions\.parquet: classes differ between seeds"):
+        score_route(table, ROUTE, 10, "predictions.parquet")
