@@ -14,6 +14,7 @@ from protloc.hashing import sha256_bytes
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 PACKAGE = Path(__file__).resolve().parent.name
+DATA_SUFFIXES = (".csv", ".html", ".json", ".safetensors", ".yaml")
 
 
 def _file_of(module: str) -> Path | None:
@@ -24,25 +25,38 @@ def _file_of(module: str) -> Path | None:
 
 
 @cache
-def _imports(path: Path) -> frozenset[str]:
-    """Dotted names of the project that a file imports anywhere, inside functions too."""
+def _rests_on(path: Path) -> frozenset[Path]:
+    """The project's files that a module imports anywhere, functions included, and the data files it names.
+
+    A data file is one beside the module whose name is a string in its source, such as a template.
+    """
+    if path.suffix != ".py":
+        return frozenset()
     names: set[str] = set()
+    files: set[Path] = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in names if name.split(".")[0] == PACKAGE)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_file_name(node.value):
+            files.add(path.with_name(node.value))
+    own = (_file_of(name) for name in names if name.split(".")[0] == PACKAGE)
+    return frozenset(file for file in (*own, *files) if file and file.is_file())
+
+
+def _is_file_name(text: str) -> bool:
+    return len(text) < 100 and "/" not in text and Path(text).suffix in DATA_SUFFIXES
 
 
 def module_hashes(script: str) -> dict[str, str]:
-    """SHA-256 of a script below `scripts/` and of each project file it imports, by path, sorted."""
+    """SHA-256 of a script below `scripts/` and of each project file it rests on, by path, sorted."""
     found: dict[Path, str] = {}
     waiting = [SCRIPTS / script]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found[path] = sha256_bytes(path.read_bytes())
-            waiting += [file for name in _imports(path) if (file := _file_of(name))]
+            waiting += _rests_on(path)
     return {path.relative_to(SCRIPTS).as_posix(): found[path] for path in sorted(found)}

@@ -49,7 +49,7 @@ class Outputs(dict[str, Path]):
 def recorded(snakemake: Any) -> Iterator[Outputs]:
     """Yield a temporary path for each named output; put them and their records in place when the block ends.
 
-    Whatever is logged goes to the rule's log and to the terminal. An InputError ends the process with its one
+    Whatever is logged goes to the rule's log, warnings to the terminal too. An InputError ends the process with its one
     line and status 1; nothing half-written keeps a result's name.
     """
     results = {name: Path(path) for name, path in snakemake.output.items()}
@@ -74,9 +74,11 @@ def recorded(snakemake: Any) -> Iterator[Outputs]:
 
 
 def log_to(path: Path) -> None:
-    """Send log lines to a file and to standard error."""
+    """Send log lines to a file, and warnings and errors to standard error too."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handlers = [logging.FileHandler(path, mode="w"), logging.StreamHandler()]
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    handlers = [logging.FileHandler(path, mode="w"), terminal]
     logging.basicConfig(
         level=logging.INFO, format="%(levelname)s: %(message)s", handlers=handlers, force=True
     )

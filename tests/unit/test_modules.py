@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from protloc.modules import SCRIPTS, _imports, module_hashes
+from protloc.modules import SCRIPTS, _rests_on, module_hashes
 
 SCRIPT_NAMES = sorted(path.name for path in SCRIPTS.glob("*.py"))
 HEAVY = {"torch", "timm", "snakemake"}
@@ -54,7 +54,12 @@ STAGES = ("acquire", "simulate", "embed", "splits", "probe", "evaluate", "figure
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_imports_another(stage):
-    others = tuple(f"protloc.{other}" for other in STAGES if other != stage)
+    others = tuple(SCRIPTS / "protloc" / other for other in STAGES if other != stage)
     for path in (SCRIPTS / "protloc" / stage).rglob("*.py"):
-        wrong = [name for name in _imports(path) if name.startswith(others)]
+        wrong = [file for file in _rests_on(path) if set(others) & set(file.parents)]
         assert wrong == [], path
+
+
+def test_a_data_file_that_a_module_names_is_hashed_with_it():
+    assert "protloc/simulate/cooccurrence.csv" in module_hashes("simulate.py")
+    assert "protloc/report/overview.html" in module_hashes("overview.py")

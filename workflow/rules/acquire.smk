@@ -21,8 +21,6 @@ rule configuration:
 if SIMULATED:
 
     rule simulate:
-        input:
-            f"{SCRIPTS}/protloc/simulate/cooccurrence.csv",
         output:
             mirror=directory(MIRROR),
         params:

@@ -44,7 +44,7 @@ rule figure_predictions:
     params:
         raw=RAW,
         title=lambda wildcards: USED[wildcards.backbone].title,
-        count=STUDY.figures.sheet_fields,
+        shown=STUDY.figures.sheet_fields,
         simulated=SIMULATED,
         code=code("figure_predictions.py"),
     log:

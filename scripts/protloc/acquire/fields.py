@@ -67,7 +67,9 @@ def _row(
 def _mark_repeated(fovs: pd.DataFrame) -> pd.DataFrame:
     """A FID stands for one field: of several files with the same, none can be told to be the right one."""
     repeated = fovs["fov_id"].duplicated(keep=False)
-    fovs.loc[repeated, "problem"] = "several files have the id " + fovs["fov_id"] + "; keep one"
+    fovs.loc[repeated, "problem"] = [
+        f"several files have the id {fov}; keep one" for fov in fovs.loc[repeated, "fov_id"]
+    ]
     fovs.loc[repeated, "status"] = "bad"
     fovs["fov_id"] = fovs["fov_id"].where(~repeated, fovs["key"])
     return fovs

@@ -73,13 +73,16 @@ def match(proteins: pd.DataFrame, fovs: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     unknown = good & ~fovs["gene"].isin(known.keys())
     differs = good & ~unknown & (fovs["gene"].map(known) != fovs["ensg_id"])
     fovs.loc[unknown, "problem"] = "the label table has no such protein: it is embedded, not evaluated"
-    fovs.loc[differs, "problem"] = "the label table says " + fovs["gene"].map(known)
+    fovs.loc[differs, "problem"] = [
+        f"the label table says {known[gene]}" for gene in fovs.loc[differs, "gene"]
+    ]
     counts = fovs.loc[good, "gene"].value_counts()
-    proteins = proteins.assign(fovs=proteins["gene"].map(counts).fillna(0).astype(int), problem=None)
-    proteins.loc[proteins["fovs"] == 0, "problem"] = "no good images"
-    other = fovs[differs].groupby("gene")["ensg_id"].agg(lambda ids: ", ".join(sorted(set(ids))))
-    named = proteins["gene"].isin(other.index)
-    proteins.loc[named, "problem"] = "files say " + proteins["gene"].map(other)
+    other = (
+        fovs[differs].groupby("gene")["ensg_id"].agg(lambda ids: "files say " + ", ".join(sorted(set(ids))))
+    )
+    proteins = proteins.assign(fovs=proteins["gene"].map(counts).fillna(0).astype(int))
+    noted = dict.fromkeys(proteins.loc[proteins["fovs"] == 0, "gene"], "no good images") | other.to_dict()
+    proteins["problem"] = [noted.get(gene) for gene in proteins["gene"]]
     _report(proteins, fovs, unknown, differs)
     return proteins, fovs
 
