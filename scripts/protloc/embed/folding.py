@@ -50,7 +50,7 @@ def fold(model: nn.Module, matrix: Matrix, mean: Sequence[float], std: Sequence[
     conv = model.get_submodule(name) if isinstance(name, str) else None
     if not isinstance(conv, nn.Conv2d) or conv.groups != 1 or conv.padding_mode != "zeros":
         raise InputError(
-            f"backbone: architecture: {type(model).__name__} has no single first convolution; use another"
+            f"config/backbones.yaml: architecture: {type(model).__name__} has no plain first convolution"
         )
     shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
     folded = copy.deepcopy(model, shared)

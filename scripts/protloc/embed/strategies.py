@@ -29,7 +29,9 @@ def matrices(strategy: str, slots: Sequence[str], natural: Mapping[str, str]) ->
     """
     missing = [channel for channel in CHANNELS if natural.get(channel) not in slots]
     if missing:
-        raise InputError(f"backbone: natural: name one of the slots {list(slots)} for channel {missing[0]}")
+        raise InputError(
+            f"config/backbones.yaml: natural: name one of the slots {list(slots)} for channel {missing[0]}"
+        )
     return STRATEGIES[strategy](slots, natural)
 
 
@@ -46,7 +48,9 @@ def map_random(slots: Sequence[str], natural: Mapping[str, str]) -> list[Matrix]
         if all(slot != natural[channel] for slot, channel in zip(order, CHANNELS, strict=True))
     ]
     if not orders:
-        raise InputError(f"backbone: map_random: slots {list(slots)} leave no order but the natural one")
+        raise InputError(
+            f"config/backbones.yaml: map_random: slots {list(slots)} leave no order but the natural one"
+        )
     order = random.Random(SEED).choice(orders)
     return [_matrix(slots, dict(zip(order, CHANNELS, strict=True)))]
 
@@ -92,7 +96,5 @@ def _own_slots(natural: Mapping[str, str]) -> dict[str, str]:
     """The channel of each natural slot; raises InputError where two channels share one."""
     filling = {natural[channel]: channel for channel in CHANNELS}
     if len(filling) < len(CHANNELS):
-        raise InputError(
-            "backbone: natural: channels share a slot; use replicate_concat or channelwise_concat"
-        )
+        raise InputError("config/backbones.yaml: natural: channels share a slot; use channelwise_concat")
     return filling

@@ -21,7 +21,7 @@ def build(network: Network) -> nn.Module:
     InputError for an unknown architecture, weights that do not fit it, or neither weights nor a seed.
     """
     if network.weights is None and network.seed is None:
-        raise InputError(f"backbone {network.title}: give weights, or the seed of random ones")
+        raise InputError(f"config/backbones.yaml: {network.title}: give weights, or the seed of random ones")
     model = classifier(network)
     model.reset_classifier(0)
     return model.eval()
@@ -30,13 +30,15 @@ def build(network: Network) -> nn.Module:
 def classifier(network: Network) -> nn.Module:
     """The whole model with its classifier, weights in place."""
     if not timm.is_model(network.architecture):
-        raise InputError(f"backbone {network.title}: architecture: timm has no {network.architecture}")
+        raise InputError(
+            f"config/backbones.yaml: {network.title}: architecture: timm has no {network.architecture}"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(network.seed or 0)
         try:
             model = timm.create_model(network.architecture, in_chans=len(network.slots), **network.options)
         except TypeError as error:
-            raise InputError(f"backbone {network.title}: options: {error}") from error
+            raise InputError(f"config/backbones.yaml: {network.title}: options: {error}") from error
     if network.weights is not None:
         _load(model, packaged_file(network.weights))
     return model
@@ -46,12 +48,12 @@ def packaged_file(package: str) -> Path:
     """The one `.pth` file of an installed package, found without running the package."""
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(
-            f"backbone: weights: package {package} is not installed; install it or correct the name"
-        )
+        raise InputError(f"config/backbones.yaml: weights: package {package} is not installed; install it")
     files = [path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*.pth")]
     if len(files) != 1:
-        raise InputError(f"backbone: weights: package {package} has {len(files)} .pth files, expected one")
+        raise InputError(
+            f"config/backbones.yaml: weights: package {package} has {len(files)} .pth files, expected one"
+        )
     return files[0]
 
 
@@ -65,8 +67,9 @@ def _load(model: nn.Module, path: Path) -> None:
             f"{path}: not a readable file of weights ({first}); install its package again"
         ) from error
     expected = model.state_dict()
-    if not isinstance(state, dict) or len(state) != len(expected):
-        raise InputError(f"{path}: holds {len(state)} tensors, the architecture has {len(expected)}")
+    count = len(state) if isinstance(state, dict) else 0
+    if count != len(expected):
+        raise InputError(f"{path}: holds {count} tensors, the architecture has {len(expected)}")
     for (name, own), (given, tensor) in zip(expected.items(), state.items(), strict=True):
         if not isinstance(tensor, Tensor) or tensor.shape != own.shape:
             shape = tuple(getattr(tensor, "shape", ()))

@@ -14,7 +14,7 @@ def compute(counts: np.ndarray, pixel_size_um: float) -> dict[str, float]:
     """Seventy-four named numbers, all finite, for uint16 counts (2, height, width), nucleus then protein.
 
     Lengths are physical, so that fields of another px size compare. Brightness as such is in two numbers
-    alone; all others would be the same under another exposure.
+    alone; the others hardly change with the exposure.
     """
     images = dict(zip(CHANNELS, above_background(counts), strict=True))
     numbers = {

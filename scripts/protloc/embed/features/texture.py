@@ -40,7 +40,7 @@ def bands(image: np.ndarray, pixel_size_um: float) -> Iterator[tuple[float, np.n
 
 
 def _band_numbers(name: str, band: np.ndarray, spread: float) -> dict[str, float]:
-    """Energy of a band, its asymmetry, and the density and light of its spots."""
+    """Energy of a band over the image's, its asymmetry and tails, and the density of its spots."""
     deviation = standardized(band)
     peaks = (ndimage.maximum_filter(deviation, size=3) == deviation) & (deviation > SPOT_HEIGHT)
     return {
