@@ -49,8 +49,8 @@ class Outputs(dict[str, Path]):
 def recorded(snakemake: Any) -> Iterator[Outputs]:
     """Yield a temporary path for each named output; put them and their records in place when the block ends.
 
-    Whatever is logged goes to the rule's log, warnings to the terminal too. An InputError ends the process with its one
-    line and status 1; nothing half-written keeps a result's name.
+    Whatever is logged goes to the rule's log, warnings to the terminal too. An InputError ends the process
+    with its one line and status 1; nothing half-written keeps a result's name.
     """
     results = {name: Path(path) for name, path in snakemake.output.items()}
     outputs = Outputs({name: partial_name(path) for name, path in results.items()})

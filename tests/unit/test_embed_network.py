@@ -13,10 +13,10 @@ from protloc.config.backbones import Network
 from protloc.embed.encoder import Encoder
 from protloc.embed.fields import good_fields, in_order
 from protloc.embed.network import embed_network, in_batches, one_by_one
-from protloc.embed.preprocess import HIGH, LOW, percentile, prepare, rescale, shown
-from protloc.embed.strategies import STRATEGIES
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
+from protloc.models.preprocess import HIGH, LOW, percentile, prepare, rescale, shown
+from protloc.models.strategies import STRATEGIES
 from protloc.vectors import read_vectors
 
 CPU = torch.device("cpu")

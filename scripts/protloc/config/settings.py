@@ -65,7 +65,7 @@ class Embedding(Settings):
 
     backbones: Distinct[Name] = Field(description="names in config/backbones.yaml")
     strategies: Distinct[Strategy] = Field(["replicate_fill"], description="channel strategies")
-    batch_size: Count = Field(32, description="fields decoded together; changes speed, never a vector")
+    batch_size: Count = Field(32, description="fields a GPU takes at once; a CPU takes one at a time")
 
 
 class Splits(Settings):

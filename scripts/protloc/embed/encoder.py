@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from protloc.config.backbones import Network
-from protloc.embed.folding import fold
-from protloc.embed.preprocess import DESCRIPTION, prepare
-from protloc.embed.strategies import matrices
-from protloc.embed.weights import build, digest
+from protloc.models.folding import fold
+from protloc.models.preprocess import DESCRIPTION, prepare
+from protloc.models.strategies import matrices
+from protloc.models.weights import build, digest
 
 
 class Encoder:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 from protloc.config.settings import Strategy
-from protloc.embed.folding import fold
-from protloc.embed.strategies import STRATEGIES, matrices
 from protloc.errors import InputError
+from protloc.models.folding import fold
+from protloc.models.strategies import STRATEGIES, matrices
 from timm import create_model
 from timm.models import adapt_input_conv
 

@@ -9,8 +9,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from protloc.embed.strategies import Matrix
 from protloc.errors import InputError
+from protloc.models.strategies import Matrix
 
 
 class FoldedConv(nn.Module):

