@@ -1,0 +1,21 @@
+"""Draw query fields and their nearest neighbours under each backbone: a PNG."""
+
+from pathlib import Path
+
+from protloc.figures.neighbours import draw_neighbours
+from protloc.records import recorded
+from protloc.tables import read_table
+from protloc.vectors import read_vectors
+
+with recorded(snakemake) as outputs:
+    draw_neighbours(
+        [read_vectors(path) for path in snakemake.input.embeddings],
+        list(snakemake.params.names),
+        read_table("fovs", snakemake.input.fovs),
+        read_table("proteins", snakemake.input.proteins),
+        Path(snakemake.params.raw),
+        queries=snakemake.params.queries,
+        neighbours=snakemake.params.neighbours,
+        simulated=snakemake.params.simulated,
+        output=outputs["png"],
+    )

@@ -1,0 +1,18 @@
+"""Draw a contact sheet of test fields, hits and misses of one backbone's probe: a PNG."""
+
+from pathlib import Path
+
+from protloc.figures.predictions import draw_predictions
+from protloc.records import recorded
+from protloc.tables import read_table
+
+with recorded(snakemake) as outputs:
+    draw_predictions(
+        read_table("predictions", snakemake.input.predictions),
+        read_table("fovs", snakemake.input.fovs),
+        Path(snakemake.params.raw),
+        title=snakemake.params.title,
+        count=snakemake.params.shown,
+        simulated=snakemake.params.simulated,
+        output=outputs["png"],
+    )

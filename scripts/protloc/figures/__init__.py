@@ -1,0 +1,1 @@
+"""Figures: what people look at, in one style; equal content gives equal bytes."""

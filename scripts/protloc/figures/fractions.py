@@ -1,0 +1,112 @@
+"""Macro F1 against the share of the labelled data that was used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from protloc.errors import InputError
+from protloc.figures.names import name_lines, room
+from protloc.figures.style import COLOURS, GREY, WIDTH_MM, note, plain, sheet
+
+UNITS = {"protein": "New proteins (split by protein)", "fov": "New fields of known proteins (split by field)"}
+POLICIES = {"single": "one label a protein", "multi": "several labels a protein"}
+LEFT, TOP, BOTTOM, GAP, PANEL = 12.0, 7.0, 17.0, 7.0, 62.0  # mm
+CONTROL_DASHES = ((4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5), (2.5, 2.5))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+NOTE = "Means over {seeds} seeds; bars: 95 % intervals by bootstrap over proteins. Dashed grey: controls."
+Route = tuple[str, str]
+
+
+def draw_fractions(
+    summary: pd.DataFrame,
+    titles: Mapping[str, str],
+    controls: Collection[str],
+    simulated: bool,
+    outputs: Sequence[Path],
+) -> None:
+    """Write the figure: a column per split unit, a row per label policy, a line per backbone and strategy.
+
+    `summary` is the table of that name, `titles` and `controls` are by backbone. Raises InputError if it has
+    no macro F1.
+    """
+    scores = summary[summary["metric"] == "macro_f1"]
+    if scores.empty:
+        raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
+    units = [unit for unit in UNITS if unit in set(scores["split_unit"])]
+    policies = [policy for policy in POLICIES if policy in set(scores["label_policy"])]
+    looks = _looks(scores, titles, controls)
+    height = TOP + BOTTOM + len(policies) * PANEL + (len(policies) - 1) * GAP
+    right = WIDTH_MM - room([str(look["label"]) for look in looks.values()])
+    with sheet(height, outputs) as figure:
+        axes = figure.subplots(len(policies), len(units), squeeze=False, sharex=True, sharey=True)
+        figure.subplots_adjust(
+            left=LEFT / WIDTH_MM,
+            right=right / WIDTH_MM,
+            top=1 - TOP / height,
+            bottom=BOTTOM / height,
+            wspace=0.08,
+            hspace=GAP / PANEL,
+        )
+        for axis, unit in zip(axes[0], units, strict=True):
+            axis.set_title(UNITS[unit], loc="left")
+        for row, policy in zip(axes, policies, strict=True):
+            of_policy = scores[scores["label_policy"] == policy]
+            for axis, unit in zip(row, units, strict=True):
+                _panel(axis, of_policy[of_policy["split_unit"] == unit], looks)
+            row[0].set_ylabel("macro F1" + (f", {POLICIES[policy]}" if len(policies) > 1 else ""))
+            last = of_policy[of_policy["split_unit"] == units[-1]]
+            ends = ((look, _line(last, route)["mean"].iloc[-1:]) for route, look in looks.items())
+            name_lines(row[-1], [(end, look) for look, means in ends for end in means])
+        middle = (LEFT + right) / 2 / WIDTH_MM
+        figure.supxlabel("labelled training data used (%)", x=middle, y=7 / height, fontsize="medium")
+        note(figure, NOTE.format(seeds=scores["runs"].max()), simulated, LEFT)
+
+
+def _looks(
+    scores: pd.DataFrame, titles: Mapping[str, str], controls: Collection[str]
+) -> dict[Route, dict[str, object]]:
+    """How the line of each backbone and strategy looks: a colour per backbone, controls grey and dashed."""
+    backbones = [name for name in titles if name in set(scores["backbone"])]
+    learned = [name for name in backbones if name not in controls]
+    looks: dict[Route, dict[str, object]] = {}
+    for name in backbones:
+        strategies = sorted(scores.loc[scores["backbone"] == name, "strategy"].unique())
+        for number, strategy in enumerate(strategies):
+            label = titles[name] + (f", {plain(strategy)}" if len(strategies) > 1 else "")
+            if name in controls:
+                grey = sum(look["color"] == GREY for look in looks.values())
+                dashes = CONTROL_DASHES[grey % len(CONTROL_DASHES)]
+                look = {"color": GREY, "dashes": dashes, "markerfacecolor": "white", "linewidth": 1.0}
+                look["marker"] = MARKERS[grey % len(MARKERS)]
+            else:
+                look = {"color": COLOURS[learned.index(name) % len(COLOURS)], "marker": MARKERS[number]}
+            looks[name, strategy] = look | {"label": label}
+    return looks
+
+
+def _panel(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Mapping[str, object]]) -> None:
+    """Draw the lines with their intervals as bars, a little apart."""
+    for number, (route, look) in enumerate(looks.items()):
+        line = _line(scores, route)
+        apart = 1.025 ** (number - (len(looks) - 1) / 2)
+        x = line["fraction"].to_numpy() * apart
+        axis.vlines(x, line["low"], line["high"], color=look["color"], linewidth=0.8, alpha=0.6)
+        axis.plot(x, line["mean"], clip_on=False, **look)
+    fractions = sorted(scores["fraction"].unique())
+    axis.set(xscale="log", ylim=(0, 1))
+    axis.set_xticks(fractions, [f"{100 * fraction:g}" for fraction in fractions], minor=False)
+    axis.set_xticks([], minor=True)
+    axis.set_yticks(np.linspace(0, 1, 6))
+    axis.grid(axis="y", color="#eeeeee", linewidth=0.5)
+    axis.set_axisbelow(True)
+
+
+def _line(scores: pd.DataFrame, route: Route) -> pd.DataFrame:
+    backbone, strategy = route
+    mine = (scores["backbone"] == backbone) & (scores["strategy"] == strategy)
+    return scores[mine].sort_values("fraction")

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image
+from protloc.errors import InputError
+from protloc.figures.choose import spread_over_classes
+from protloc.figures.fractions import draw_fractions
+from protloc.figures.names import spread
+from protloc.figures.nearest import nearest
+from protloc.figures.neighbours import draw_neighbours
+from protloc.figures.predictions import _halves, _one_run, draw_predictions
+from protloc.figures.thumbnail import bar_length, read_composite
+
+CLASSES = ["er", "golgi", "vesicles"]
+TITLES = {"dino": "DINO", "untrained": "untrained", "majority": "majority guess"}
+
+
+def summary(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
+    rows = [
+        {"backbone": name, "strategy": "none", "split_unit": unit, "fraction": fraction, "mean": level}
+        for unit in units
+        for level, name in ((0.6, "dino"), (0.2, "untrained"), (0.0, "majority"))
+        for fraction in (0.1, 1.0)
+    ]
+    spread_of = {"low": lambda rows: rows["mean"] - 0.05, "high": lambda rows: rows["mean"] + 0.05}
+    return pd.DataFrame(rows).assign(label_policy="single", metric="macro_f1", runs=3, **spread_of)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> tuple[Path, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Raw folder, fovs, proteins and predictions of 12 fields of different shapes, two of each protein."""
+    raw, rng = tmp_path_factory.mktemp("raw"), np.random.default_rng(0)
+    fovs, predictions = [], []
+    for number in range(12):
+        height, width = 40 + 5 * (number % 3), 40 + 7 * (number % 2)
+        name, gene = f"FID{number:08d}", f"G{number // 2}"
+        tifffile.imwrite(raw / f"{name}.tif", rng.integers(300, 5000, (2, height, width), dtype=np.uint16))
+        digest = hashlib.sha256((raw / f"{name}.tif").read_bytes()).hexdigest()
+        shape = {"height": height, "width": width, "pixel_size_um": 0.2}
+        fovs.append({"fov_id": name, "gene": gene, "key": f"{name}.tif", "sha256": digest} | shape)
+        truth = [CLASSES[number // 2 % 3]]
+        predicted = truth if number % 4 else ["golgi" if truth != ["golgi"] else "er"]
+        predictions.append({"fov_id": name, "gene": gene, "truth": truth, "predicted": predicted})
+    proteins = pd.DataFrame(
+        {"gene": [f"G{n}" for n in range(6)], "grade_3": [[CLASSES[n % 3]] for n in range(6)]}
+    )
+    run = {"split_unit": "protein", "label_policy": "single", "fraction": 1.0, "seed": 0}
+    return raw, pd.DataFrame(fovs), proteins, pd.DataFrame(predictions).assign(**run)
+
+
+def test_equal_content_gives_equal_bytes_without_a_date(tmp_path):
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+        paths = [tmp_path / folder / f"fractions.{suffix}" for suffix in ("svg", "png")]
+        draw_fractions(summary(), TITLES, ["untrained", "majority"], True, paths)
+    for name in ("fractions.svg", "fractions.png"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    assert "dc:date" not in (tmp_path / "first" / "fractions.svg").read_text()
+    assert not Image.open(tmp_path / "first" / "fractions.png").info.get("Software")
+
+
+def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
+    raw, fovs, proteins, predictions = study
+    embedding = (fovs["fov_id"].to_list(), np.eye(12, dtype=np.float32) + 1)
+    for simulated in (True, False):
+        out = [tmp_path / f"{name}-{simulated}.png" for name in ("fractions", "predictions", "neighbours")]
+        draw_fractions(summary(("fov",)), TITLES, [], simulated, out[:1])
+        shown = {"simulated": simulated, "output": out[1]}
+        draw_predictions(predictions, fovs, raw, title="DINO", count=6, **shown)
+        shown = {"simulated": simulated, "output": out[2]}
+        draw_neighbours([embedding], ["DINO"], fovs, proteins, raw, queries=2, neighbours=3, **shown)
+    for name in ("fractions", "predictions", "neighbours"):
+        with_note, without = (
+            Image.open(tmp_path / f"{name}-{flag}.png").convert("L") for flag in (True, False)
+        )
+        corner = (with_note.width * 2 // 3, with_note.height - 40, with_note.width, with_note.height)
+        assert np.asarray(with_note.crop(corner)).min() < 128
+        assert np.asarray(without.crop(corner)).min() > 128
+
+
+def test_a_summary_without_macro_f1_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no macro_f1 to draw"):
+        draw_fractions(summary().assign(metric="micro_f1"), TITLES, [], False, [tmp_path / "x.png"])
+
+
+@pytest.mark.parametrize("heights", [[], [0.5], [0.0, 0.01, 0.02], [0.97, 0.98, 0.99], [0.1, 0.5, 0.51]])
+def test_names_are_moved_apart_and_stay_inside(heights):
+    placed = spread(np.array(heights), 0.05)
+    assert (np.diff(placed) >= 0.05 - 1e-12).all()
+    assert ((placed >= 0) & (placed <= 1)).all()
+
+
+def test_names_with_room_stay_where_they_are():
+    assert spread(np.array([0.1, 0.5, 0.9]), 0.05).tolist() == [0.1, 0.5, 0.9]
+
+
+def test_fields_are_spread_over_classes_and_proteins_whatever_their_order():
+    fields = pd.DataFrame({"fov_id": [f"FID{n:08d}" for n in range(40)]})
+    fields["gene"] = [f"G{n // 4}" for n in range(40)]
+    fields["label"] = [CLASSES[n // 4 % 3] for n in range(40)]
+    chosen = spread_over_classes(fields, 7)
+    assert chosen["label"].value_counts().sort_values().to_list() == [2, 2, 3]
+    assert chosen["gene"].is_unique
+    mixed = spread_over_classes(fields.sample(frac=1, random_state=0), 7)
+    pd.testing.assert_frame_equal(chosen, mixed)
+    assert len(spread_over_classes(fields, 100)) == 40
+
+
+def test_the_sheet_shows_half_hits_and_half_misses_of_the_run_with_most_data(study):
+    predictions = study[3]
+    others = [
+        predictions.assign(split_unit="fov"),
+        predictions.assign(fraction=0.1),
+        predictions.assign(seed=1),
+    ]
+    run, name = _one_run(pd.concat([*others, predictions]))
+    assert len(run) == 12 and "split by protein" in name
+    assert {hit: len(half) for hit, half in _halves(run, 6).items()} == {True: 3, False: 3}
+    assert {hit: len(half) for hit, half in _halves(run, 10).items()} == {True: 7, False: 3}
+    assert {hit: len(half) for hit, half in _halves(run[run["hit"]], 4).items()} == {True: 4}
+
+
+def test_a_prediction_of_an_unlisted_field_is_refused(study, tmp_path):
+    raw, fovs, _, predictions = study
+    with pytest.raises(InputError, match=r"fovs.parquet: fov_id: FID00000000 is predicted but not listed"):
+        draw_predictions(
+            predictions, fovs[1:], raw, title="x", count=4, simulated=False, output=tmp_path / "x.png"
+        )
+
+
+def test_neighbours_are_exact_and_of_other_proteins():
+    rng = np.random.default_rng(0)
+    ids = [f"FID{n:08d}" for n in range(30)]
+    vectors = rng.normal(size=(30, 8)).astype(np.float32)
+    genes = {name: f"G{n // 3}" for n, name in enumerate(ids)}
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosine = pd.Series(unit @ unit[4], index=ids).drop(ids[3:6]).sort_values(ascending=False)
+    found = nearest(ids[4], ids, vectors, genes, 5)
+    assert [name for name, _ in found] == cosine.index[:5].to_list()
+    assert [similarity for _, similarity in found] == pytest.approx(cosine[:5].to_list(), abs=1e-5)
+
+
+def test_ties_go_by_id_and_a_single_protein_is_its_own_neighbour():
+    ids = ["FID3", "FID1", "FID2"]
+    same = np.ones((3, 4), dtype=np.float32)
+    genes = {"FID3": "A", "FID1": "B", "FID2": "C"}
+    assert nearest("FID3", ids, same, genes, 5) == [("FID1", 1.0), ("FID2", 1.0)]
+    assert nearest("FID3", ids, same, dict.fromkeys(ids, "A"), 5) == [("FID1", 1.0), ("FID2", 1.0)]
+    assert nearest("FID3", ids, 0 * same, genes, 1) == [("FID1", 0.0)]
+
+
+def test_embeddings_without_common_fields_are_refused(study, tmp_path):
+    raw, fovs, proteins, _ = study
+    embeddings = [(["FID00000000"], np.ones((1, 2))), (["FID00000001"], np.ones((1, 2)))]
+    options = {"queries": 2, "neighbours": 2, "simulated": False, "output": tmp_path / "x.png"}
+    with pytest.raises(InputError, match="0 fields in common"):
+        draw_neighbours(embeddings, ["a", "b"], fovs, proteins, raw, **options)
+
+
+def test_nine_real_fields_of_different_sizes_make_a_sheet(shared, tmp_path):
+    raw = shared / "data" / "opencell-samples"
+    fovs = []
+    for path in sorted(raw.rglob("*_proj.tif")):
+        height, width = tifffile.imread(path).shape[1:]
+        name = {"fov_id": path.stem.split("_")[-2], "gene": path.stem.split("_")[1]}
+        file = {"key": str(path.relative_to(raw)), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        fovs.append(name | file | {"height": height, "width": width, "pixel_size_um": 0.206349})
+    fovs = pd.DataFrame(fovs)
+    proteins = pd.DataFrame({"gene": fovs["gene"], "grade_3": [["golgi"]] * len(fovs)})
+    vectors = np.random.default_rng(0).normal(size=(len(fovs), 16))
+    options = {"queries": 9, "neighbours": 5, "simulated": False, "output": tmp_path / "sheet.png"}
+    draw_neighbours([(fovs["fov_id"].to_list(), vectors)], ["random"], fovs, proteins, raw, **options)
+    assert Image.open(tmp_path / "sheet.png").size[0] == 1080
+
+
+def test_a_composite_is_blue_where_the_nucleus_is_and_green_where_the_protein_is(tmp_path):
+    counts = np.full((2, 60, 90), 300, dtype=np.uint16)
+    counts[0, :20], counts[1, -20:] = 4000, 4000
+    tifffile.imwrite(tmp_path / "x.tif", counts)
+    digest = hashlib.sha256((tmp_path / "x.tif").read_bytes()).hexdigest()
+    image = read_composite(pd.Series({"key": "x.tif", "sha256": digest}), tmp_path)
+    assert image.shape == (60, 90, 3) and image.dtype == np.uint8
+    assert image[5, 5].argmax() == 2 and image[-5, 5].argmax() == 1 and image[30, 30].max() == 0
+
+
+def test_large_fields_are_shown_small(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", np.zeros((2, 1000, 900), dtype=np.uint16))
+    digest = hashlib.sha256((tmp_path / "x.tif").read_bytes()).hexdigest()
+    image = read_composite(pd.Series({"key": "x.tif", "sha256": digest}), tmp_path)
+    assert image.shape == (334, 300, 3)
+
+
+def test_the_scale_bar_suits_the_narrowest_field():
+    fields = pd.DataFrame({"width": [600, 126], "height": [600, 110], "pixel_size_um": 0.206349})
+    assert bar_length(fields) == 5
+    assert bar_length(fields[:1]) == 20
