@@ -8,9 +8,14 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if "study" not in config:  # --config changes settings of the demo; a file that names a study replaces it
+if (
+    "study" not in config
+):  # --config changes settings of the demo; a file that names a study replaces it
 
     configfile: workflow.source_path("config/config.yaml")
+
+
+report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
@@ -36,8 +41,12 @@ rule all:
 
 
 onsuccess:
-    print(f"Done. Open {RESULTS}/report.html; the numbers are in {RESULTS}/*.parquet, explained in README.md.")
+    print(
+        f"Done. Open {RESULTS}/report.html; the numbers are in {RESULTS}/*.parquet, explained in README.md."
+    )
 
 
 onerror:
-    print(f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/.")
+    print(
+        f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/."
+    )

@@ -7,5 +7,5 @@ from protloc.records import recorded
 from protloc.report.snakemake_report import write_report
 
 with recorded(snakemake) as outputs:
-    config = Path(snakemake.params.config)
-    write_report(SCRIPTS.parent / "Snakefile", config, list(snakemake.input), outputs["html"])
+    config, results = Path(snakemake.input.config), list(snakemake.input.results)
+    write_report(SCRIPTS.parent / "Snakefile", config, results, outputs["html"])

@@ -4,16 +4,17 @@ Needs: the mirror. Makes: data/{study}/raw/ with the files, results/{study}/fovs
 config.yaml, the configuration with every default.
 """
 
+
 rule configuration:
     output:
         config=f"{RESULTS}/config.yaml",
-    params:
-        study=STUDY.model_dump(mode="json"),
-        code=code("configuration.py"),
     log:
         f"{RESULTS}/logs/configuration.log",
     conda:
         f"{ENVS}/analysis.yaml"
+    params:
+        study=STUDY.model_dump(mode="json"),
+        code=code("configuration.py"),
     script:
         f"{SCRIPTS}/configuration.py"
 
@@ -23,16 +24,16 @@ if SIMULATED:
     rule simulate:
         output:
             mirror=directory(MIRROR),
-        params:
-            simulation=STUDY.simulation.model_dump(),
-            code=code("simulate.py"),
         log:
             f"{RESULTS}/logs/simulate.log",
         benchmark:
             f"{RESULTS}/benchmarks/simulate.tsv"
-        threads: workflow.cores
         conda:
             f"{ENVS}/analysis.yaml"
+        threads: workflow.cores
+        params:
+            simulation=STUDY.simulation.model_dump(),
+            code=code("simulate.py"),
         script:
             f"{SCRIPTS}/simulate.py"
 
@@ -43,16 +44,16 @@ rule acquire:
     output:
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
-    params:
-        acquisition=source(),
-        max_bad_share=STUDY.quality.max_bad_share,
-        raw=RAW,
-        code=code("acquire.py"),
     log:
         f"{RESULTS}/logs/acquire.log",
     benchmark:
         f"{RESULTS}/benchmarks/acquire.tsv"
     conda:
         f"{ENVS}/analysis.yaml"
+    params:
+        acquisition=source(),
+        max_bad_share=STUDY.quality.max_bad_share,
+        raw=RAW,
+        code=code("acquire.py"),
     script:
         f"{SCRIPTS}/acquire.py"

@@ -26,7 +26,9 @@ DATA = f"data/{STUDY.study}"
 RAW = f"{DATA}/raw"
 MIRROR = f"{DATA}/mirror"
 SIMULATED = STUDY.simulation is not None
-SPLITS = STUDY.splits or Splits()  # the rules are there without splits, but nothing asks for them
+SPLITS = (
+    STUDY.splits or Splits()
+)  # the rules are there without splits, but nothing asks for them
 ENVS = f"{workflow.basedir}/envs"
 SCRIPTS = f"{workflow.basedir}/scripts"
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
@@ -37,7 +39,9 @@ ROUTES = [
     *((name, "none") for name in FEATURES),
 ]
 # A constant vector has no neighbours.
-SHOWN = [route for route in ROUTES if getattr(USED[route[0]], "method", None) != "constant"]
+SHOWN = [
+    route for route in ROUTES if getattr(USED[route[0]], "method", None) != "constant"
+]
 
 
 wildcard_constraints:
@@ -52,8 +56,15 @@ def results():
     names = ["config.yaml", "fovs.parquet", "proteins.parquet"]
     names += ["figures/neighbours.png", "figures/overview.html"]
     if STUDY.splits:
-        names += ["metrics.parquet", "summary.parquet", "figures/fractions.svg", "figures/fractions.png"]
-        names += [f"figures/predictions-{name}.png" for name in USED if not USED[name].control]
+        names += [
+            "metrics.parquet",
+            "summary.parquet",
+            "figures/fractions.svg",
+            "figures/fractions.png",
+        ]
+        names += [
+            f"figures/predictions-{name}.png" for name in USED if not USED[name].control
+        ]
     return [*(f"{RESULTS}/{name}" for name in names), *map(embedding, ROUTES)]
 
 

@@ -12,11 +12,6 @@ rule embed_network:
             strategy: f"{RESULTS}/embeddings/fov/{{backbone}}/{strategy}.parquet"
             for strategy in STUDY.embedding.strategies
         },
-    params:
-        backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
-        batch_size=STUDY.embedding.batch_size,
-        raw=RAW,
-        code=code("embed_network.py"),
     log:
         f"{RESULTS}/logs/embed/{{backbone}}.log",
     benchmark:
@@ -25,6 +20,11 @@ rule embed_network:
         backbone="|".join(NETWORKS) or "(?!)",
     conda:
         f"{ENVS}/torch.yaml"
+    params:
+        backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
+        batch_size=STUDY.embedding.batch_size,
+        raw=RAW,
+        code=code("embed_network.py"),
     script:
         f"{SCRIPTS}/embed_network.py"
 
@@ -34,10 +34,6 @@ rule embed_features:
         fovs=f"{RESULTS}/fovs.parquet",
     output:
         vectors=f"{RESULTS}/embeddings/fov/{{backbone}}/none.parquet",
-    params:
-        method=lambda wildcards: USED[wildcards.backbone].method,
-        raw=RAW,
-        code=code("embed_features.py"),
     log:
         f"{RESULTS}/logs/embed/{{backbone}}.log",
     benchmark:
@@ -46,5 +42,9 @@ rule embed_features:
         backbone="|".join(FEATURES) or "(?!)",
     conda:
         f"{ENVS}/analysis.yaml"
+    params:
+        method=lambda wildcards: USED[wildcards.backbone].method,
+        raw=RAW,
+        code=code("embed_features.py"),
     script:
         f"{SCRIPTS}/embed_features.py"

@@ -10,15 +10,15 @@ rule evaluate:
     output:
         metrics=f"{RESULTS}/metrics.parquet",
         summary=f"{RESULTS}/summary.parquet",
-    params:
-        routes=[["probe", "fov", *route] for route in ROUTES],
-        draws=STUDY.figures.bootstrap_draws,
-        code=code("evaluate.py"),
     log:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
     conda:
         f"{ENVS}/analysis.yaml"
+    params:
+        routes=[["probe", "fov", *route] for route in ROUTES],
+        draws=STUDY.figures.bootstrap_draws,
+        code=code("evaluate.py"),
     script:
         f"{SCRIPTS}/evaluate.py"

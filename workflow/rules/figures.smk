@@ -15,15 +15,15 @@ rule figure_fractions:
             caption="../report/fractions.rst",
         ),
         png=f"{RESULTS}/figures/fractions.png",
+    log:
+        f"{RESULTS}/logs/figures/fractions.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
     params:
         titles={name: backbone.title for name, backbone in USED.items()},
         controls=[name for name, backbone in USED.items() if backbone.control],
         simulated=SIMULATED,
         code=code("figure_fractions.py"),
-    log:
-        f"{RESULTS}/logs/figures/fractions.log",
-    conda:
-        f"{ENVS}/analysis.yaml"
     script:
         f"{SCRIPTS}/figure_fractions.py"
 
@@ -41,16 +41,16 @@ rule figure_predictions:
             labels={"backbone": "{backbone}"},
             caption="../report/predictions.rst",
         ),
+    log:
+        f"{RESULTS}/logs/figures/predictions-{{backbone}}.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
     params:
         raw=RAW,
         title=lambda wildcards: USED[wildcards.backbone].title,
         shown=STUDY.figures.sheet_fields,
         simulated=SIMULATED,
         code=code("figure_predictions.py"),
-    log:
-        f"{RESULTS}/logs/figures/predictions-{{backbone}}.log",
-    conda:
-        f"{ENVS}/analysis.yaml"
     script:
         f"{SCRIPTS}/figure_predictions.py"
 
@@ -67,6 +67,10 @@ rule figure_neighbours:
             labels={"figure": "nearest neighbours by backbone"},
             caption="../report/neighbours.rst",
         ),
+    log:
+        f"{RESULTS}/logs/figures/neighbours.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
     params:
         names=[title(route) for route in SHOWN],
         raw=RAW,
@@ -74,10 +78,6 @@ rule figure_neighbours:
         neighbours=STUDY.figures.neighbours,
         simulated=SIMULATED,
         code=code("figure_neighbours.py"),
-    log:
-        f"{RESULTS}/logs/figures/neighbours.log",
-    conda:
-        f"{ENVS}/analysis.yaml"
     script:
         f"{SCRIPTS}/figure_neighbours.py"
 
@@ -94,30 +94,30 @@ rule overview:
             labels={"table": "data, classes and scores"},
             caption="../report/overview.rst",
         ),
+    log:
+        f"{RESULTS}/logs/figures/overview.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
     params:
         titles={name: backbone.title for name, backbone in USED.items()},
         classes=STUDY.classes,
         simulated=SIMULATED,
         code=code("overview.py"),
-    log:
-        f"{RESULTS}/logs/figures/overview.log",
-    conda:
-        f"{ENVS}/analysis.yaml"
     script:
         f"{SCRIPTS}/overview.py"
 
 
 rule report:
     input:
-        results(),
+        config=f"{RESULTS}/config.yaml",
+        results=results(),
     output:
         html=f"{RESULTS}/report.html",
-    params:
-        config=f"{RESULTS}/config.yaml",
-        code=code("report.py"),
     log:
         f"{RESULTS}/logs/report.log",
     conda:
         f"{ENVS}/analysis.yaml"
+    params:
+        code=code("report.py"),
     script:
         f"{SCRIPTS}/report.py"

@@ -11,13 +11,13 @@ rule split:
         proteins=f"{RESULTS}/proteins.parquet",
     output:
         split=f"{RESULTS}/splits/{{split_unit}}-{{label_policy}}.parquet",
-    params:
-        splits=SPLITS.model_dump(exclude={"units", "label_policies"}),
-        code=code("split.py"),
     log:
         f"{RESULTS}/logs/split/{{split_unit}}-{{label_policy}}.log",
     conda:
         f"{ENVS}/analysis.yaml"
+    params:
+        splits=SPLITS.model_dump(exclude={"units", "label_policies"}),
+        code=code("split.py"),
     script:
         f"{SCRIPTS}/split.py"
 
@@ -32,14 +32,14 @@ rule probe:
         ),
     output:
         predictions=f"{RESULTS}/runs/probe/{{backbone}}/{{strategy}}/predictions.parquet",
-    params:
-        probe=STUDY.probe.model_dump() | {"fractions": SPLITS.fractions},
-        code=code("probe.py"),
     log:
         f"{RESULTS}/logs/probe/{{backbone}}/{{strategy}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/probe/{{backbone}}/{{strategy}}.tsv"
     conda:
         f"{ENVS}/analysis.yaml"
+    params:
+        probe=STUDY.probe.model_dump() | {"fractions": SPLITS.fractions},
+        code=code("probe.py"),
     script:
         f"{SCRIPTS}/probe.py"
