@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+TIMESTAMP = ".snakemake_timestamp"
+
 
 def sha256_bytes(content: bytes) -> str:
     """Hexadecimal SHA-256 of bytes in memory."""
@@ -19,9 +21,14 @@ def sha256_value(value: Any) -> str:
 
 
 def sha256_path(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, or of a folder's names and contents in sorted order."""
+    """Hexadecimal SHA-256 of a file, or of a folder's names and contents in sorted order.
+
+    The empty file by which Snakemake marks the time of a folder is not content.
+    """
     if path.is_dir():
-        members = sorted(member for member in path.rglob("*") if member.is_file())
+        members = sorted(
+            member for member in path.rglob("*") if member.is_file() and member.name != TIMESTAMP
+        )
         return sha256_value(
             [[member.relative_to(path).as_posix(), sha256_path(member)] for member in members]
         )

@@ -17,13 +17,7 @@ MINI: dict[str, Any] = {
     "study": "mini",
     "simulation": {"proteins_per_class": 5, "fields_per_protein": 2, "field_size_px": 96, "seed": 3},
     "embedding": {
-        "backbones": [
-            "efficientnet_lite0",
-            "efficientnet_lite0_untrained",
-            "vit_untrained",
-            "handmade",
-            "majority",
-        ],
+        "backbones": ["efficientnet_lite0", "vit_untrained", "handmade", "majority"],
         "strategies": ["replicate_fill"],
     },
     "splits": {"fractions": [0.5, 1.0], "seeds": [0, 1], "min_proteins": 3},

@@ -10,7 +10,7 @@ from protloc.vectors import read_vectors
 
 @pytest.mark.slow
 def test_real_fields_reach_the_neighbours_and_an_impossible_split_says_so(shared, tmp_path):
-    study = mini()
+    study = mini(embedding={"backbones": ["efficientnet_lite0", "handmade"]})
     del study["simulation"]
     data = shared / "data"
     study["acquisition"] = {
