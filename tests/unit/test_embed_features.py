@@ -115,10 +115,11 @@ def test_background_is_taken_off_per_channel():
 def test_threads_and_order_of_rows_change_no_byte(tmp_path, method, dimension):
     rows = []
     for n in range(5):
-        path = tmp_path / f"{n}.tif"
-        tifffile.imwrite(path, noise(n, 64 + 8 * n))
-        rows.append((f"FID{n:08d}", path.name, sha256_path(path), PX, "ok" if n else "bad"))
-    fovs = pd.DataFrame(rows, columns=["fov_id", "key", "sha256", "pixel_size_um", "status"])
+        path, side = tmp_path / f"{n}.tif", 64 + 8 * n
+        tifffile.imwrite(path, noise(n, side))
+        rows.append((f"FID{n:08d}", path.name, sha256_path(path), side, side, PX, "ok" if n else "bad"))
+    columns = ["fov_id", "key", "sha256", "height", "width", "pixel_size_um", "status"]
+    fovs = pd.DataFrame(rows, columns=columns)
     files = [tmp_path / "first.parquet", tmp_path / "again.parquet"]
     embed_features(fovs, tmp_path, method, files[0], threads=1)
     facts = embed_features(fovs[::-1], tmp_path, method, files[1], threads=3)

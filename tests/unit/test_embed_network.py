@@ -12,10 +12,10 @@ import torch
 from protloc.config.backbones import Network
 from protloc.embed.encoder import Encoder
 from protloc.embed.fields import good_fields, in_order
-from protloc.embed.network import embed_network, in_batches, one_by_one
+from protloc.embed.network import BLOCK, embed_network, on_cpu
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
-from protloc.models.preprocess import HIGH, LOW, percentile, prepare, rescale, shown
+from protloc.models.preprocess import HIGH, LOW, NORMALIZATIONS, percentile, prepare, rescale, shown
 from protloc.models.strategies import STRATEGIES
 from protloc.vectors import read_vectors
 
@@ -47,9 +47,10 @@ def study(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
         counts = np.random.default_rng(n).integers(300, 5000, (2, *size), dtype=np.uint16)
         tifffile.imwrite(root / f"{n}.tif", counts)
         digest = sha256_path(root / f"{n}.tif")
-        rows.append((f"FID{n:08d}", f"{n}.tif", digest, 0.2, "ok"))
-    rows.append(("FID00000099", "99.tif", "", 0.2, "bad"))
-    return root, pd.DataFrame(rows, columns=["fov_id", "key", "sha256", "pixel_size_um", "status"])
+        rows.append((f"FID{n:08d}", f"{n}.tif", digest, *size, 0.2, "ok"))
+    rows.append(("FID00000099", "99.tif", "", None, None, 0.2, "bad"))
+    columns = ["fov_id", "key", "sha256", "height", "width", "pixel_size_um", "status"]
+    return root, pd.DataFrame(rows, columns=columns)
 
 
 def embed(study, folder: Path, backbone=CNN, strategies=("replicate_fill",), **how) -> dict[str, Path]:
@@ -108,14 +109,29 @@ def test_only_good_fields_are_embedded_in_order_and_the_file_says_how(study, tmp
     assert len(footer["weights_sha256"]) == 64
 
 
-def test_batches_give_the_same_vectors_to_float_precision_in_the_same_order(study):
+def test_blocks_give_the_same_vectors_to_float_precision_as_fields_alone(study):
     root, fovs = study
     encoder = Encoder(Network.model_validate(CNN), ["replicate_fill"], CPU)
-    alone = list(one_by_one(encoder, good_fields(fovs), root, 2))
-    together = list(in_batches(encoder, good_fields(fovs), root, 3, 2))
-    assert [fov_id for fov_id, _ in together] == [fov_id for fov_id, _ in alone]
-    for (_, mine), (_, other) in zip(together, alone, strict=True):
-        assert np.allclose(mine["replicate_fill"], other["replicate_fill"], atol=1e-4)
+    found = dict(on_cpu(encoder, good_fields(fovs), root, 2))
+    for field in good_fields(fovs):
+        alone = encoder.encode(torch.from_numpy(field.read(root)[None]), field.pixel_size_um)
+        assert np.allclose(found[field.fov_id]["replicate_fill"], alone["replicate_fill"][0], atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", [CNN, VIT], ids=["cnn", "vit"])
+def test_neighbours_and_place_in_a_block_change_no_bit(backbone):
+    encoder = Encoder(Network.model_validate(backbone), ["replicate_fill"], CPU)
+    random = np.random.default_rng(5)
+    counts = random.integers(300, 5000, (3 * BLOCK, 2, 96, 96), dtype=np.uint16)
+
+    def encode(order: np.ndarray) -> np.ndarray:
+        blocks = torch.from_numpy(counts[order]).split(BLOCK)
+        return np.concatenate([encoder.encode(block, 0.2)["replicate_fill"] for block in blocks])
+
+    first = encode(np.arange(len(counts)))
+    for _ in range(4):
+        order = random.permutation(len(counts))
+        assert np.array_equal(encode(order), first[order])
 
 
 def test_a_changed_file_ends_the_work_with_its_name(study, tmp_path):
@@ -155,9 +171,29 @@ def test_intensities_do_not_depend_on_exposure_or_offset():
 
 
 @pytest.mark.parametrize("value", [0, 65535])
-def test_a_constant_image_becomes_zeros(value):
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_a_constant_image_becomes_zeros(value, normalization):
     counts = torch.full((1, 2, 64, 64), value, dtype=torch.uint16)
-    assert not prepare(counts, 0.2, 0.4, 16, CPU).any()
+    assert not prepare(counts, 0.2, 0.4, 16, CPU, normalization).any()
+
+
+def test_standardized_images_have_moments_0_and_1_as_dino4cells_has_them():
+    counts = np.random.default_rng(2).integers(200, 9000, (3, 2, 64, 96), dtype=np.uint16)
+    found = prepare(torch.from_numpy(counts), 0.2, 0.2, 1, CPU, "standardize").numpy()
+    low, high = (f(counts.astype(float), axis=(2, 3), keepdims=True) for f in (np.min, np.max))
+    scaled = (counts - low) / (high - low)
+    mean, std = (f(scaled, axis=(2, 3), keepdims=True) for f in (np.mean, np.std))
+    assert np.allclose(found, (scaled - mean) / (std + 1e-7), atol=1e-5)
+    shrunk = prepare(torch.from_numpy(counts), 0.2, 0.4, 8, CPU, "standardize")
+    assert shrunk.shape == (3, 2, 32, 48)
+    assert shrunk.mean(dim=(2, 3)).abs().max() < 1e-6
+    assert (shrunk.std(dim=(2, 3), correction=0) - 1).abs().max() < 1e-5
+
+
+def test_minmax_reaches_0_and_1_in_each_channel():
+    counts = torch.from_numpy(np.random.default_rng(3).integers(200, 9000, (2, 2, 32, 32), dtype=np.uint16))
+    found = prepare(counts, 0.2, 0.2, 1, CPU, "minmax")
+    assert (found.amin(dim=(2, 3)) == 0).all() and (found.amax(dim=(2, 3)) == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from protloc.embed.fields import Field
 from protloc.embed.store import Named
 
-Batch = list[tuple[Field, np.ndarray]]
+Batch = list[Field]
 
 
-def by_size(read: Iterable[tuple[Field, np.ndarray]], batch_size: int) -> Iterator[Batch]:
+def by_size(fields: Iterable[Field], batch_size: int) -> Iterator[Batch]:
     """Yield batches of up to `batch_size` fields that are equal in shape and µm per px."""
     waiting: dict[tuple, Batch] = defaultdict(list)
-    for field, pixels in read:
-        size = (*pixels.shape, field.pixel_size_um)
-        waiting[size].append((field, pixels))
+    for field in fields:
+        size = (field.height, field.width, field.pixel_size_um)
+        waiting[size].append(field)
         if len(waiting[size]) == batch_size:
             yield waiting.pop(size)
     yield from waiting.values()
+
+
+def read_batch(batch: Batch, root: Path, at_least: int = 1) -> np.ndarray:
+    """The counts of a batch, uint16 (fields, 2, height, width), the last field repeated up to `at_least`."""
+    counts = [field.read(root) for field in batch]
+    return np.stack(counts + counts[-1:] * (at_least - len(batch)))
 
 
 def restore_order(rows: Iterable[Named], fov_ids: Sequence[str]) -> Iterator[Named]:

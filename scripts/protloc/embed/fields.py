@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,11 +21,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Field:
-    """A good field of view as `fovs.parquet` lists it; `pixel_size_um` in µm per px."""
+    """A good field of view as `fovs.parquet` lists it; height and width in px."""
 
     fov_id: str
     key: str
     sha256: str
+    height: int
+    width: int
     pixel_size_um: float
 
     def read(self, root: Path) -> np.ndarray:
@@ -35,7 +38,7 @@ class Field:
 def good_fields(fovs: pd.DataFrame) -> list[Field]:
     """The fields of the table `fovs` whose status is `ok`, by id, whatever the order of its rows."""
     good = fovs[fovs["status"] == "ok"].sort_values("fov_id")
-    columns = good[["fov_id", "key", "sha256", "pixel_size_um"]]
+    columns = good[[field.name for field in dataclasses.fields(Field)]]
     return [Field(*row) for row in columns.itertuples(index=False)]
 
 

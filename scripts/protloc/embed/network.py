@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,12 @@ import pandas as pd
 import torch
 
 from protloc.config.backbones import Network
-from protloc.embed.batches import by_size, restore_order
+from protloc.embed.batches import Batch, by_size, read_batch, restore_order
 from protloc.embed.encoder import Encoder
 from protloc.embed.fields import Field, good_fields, in_order
 from protloc.embed.store import Named, write_embeddings
+
+BLOCK = 8  # fields that a CPU takes at once
 
 
 def embed_network(
@@ -34,44 +36,48 @@ def embed_network(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder = Encoder(Network.model_validate(backbone), list(paths), device)
     fields = good_fields(fovs)
-    if device.type == "cuda":
-        rows = in_batches(encoder, fields, root, batch_size, threads)
-    else:
-        rows = one_by_one(encoder, fields, root, threads)
+    encoded = (
+        on_gpu(encoder, fields, root, batch_size, threads)
+        if device.type == "cuda"
+        else on_cpu(encoder, fields, root, threads)
+    )
+    rows = restore_order(encoded, [field.fov_id for field in fields])
     footers = {strategy: encoder.footer(strategy) for strategy in paths}
     return {**write_embeddings(rows, len(fields), paths, footers), "device": device_name(device)}
 
 
-def one_by_one(encoder: Encoder, fields: Iterable[Field], root: Path, threads: int) -> Iterator[Named]:
-    """Yield (fov_id, vectors by strategy), each field by itself in one of the threads.
+def on_cpu(encoder: Encoder, fields: Iterable[Field], root: Path, threads: int) -> Iterator[Named]:
+    """Yield (fov_id, vectors by strategy) from blocks of one size, each block in one of the threads.
 
-    A kernel may sum in another order for another batch, so a field alone gives the same bits in any company.
+    A kernel may sum in another order for a batch of another size, but not for other neighbours in a batch of
+    the same size; so a block that lacks fields is filled up, and a field has the same bits in any company.
     """
 
-    def vectors(field: Field) -> dict[str, np.ndarray]:
-        counts = torch.from_numpy(field.read(root))
-        encoded = encoder.encode(counts[None], field.pixel_size_um)
-        return {strategy: batch[0] for strategy, batch in encoded.items()}
+    def encode(block: Batch) -> dict[str, np.ndarray]:
+        counts = torch.from_numpy(read_batch(block, root, at_least=BLOCK))
+        return encoder.encode(counts, block[0].pixel_size_um)
 
-    for field, named in in_order(vectors, fields, workers=threads, ahead=2 * threads):
-        yield field.fov_id, named
+    blocks = by_size(fields, BLOCK)
+    yield from in_rows(in_order(encode, blocks, workers=threads, ahead=2 * threads))
 
 
-def in_batches(
-    encoder: Encoder, fields: Sequence[Field], root: Path, batch_size: int, threads: int
+def on_gpu(
+    encoder: Encoder, fields: Iterable[Field], root: Path, batch_size: int, threads: int
 ) -> Iterator[Named]:
-    """Yield (fov_id, vectors by strategy) in order, from batches of fields of one size, read ahead."""
+    """Yield (fov_id, vectors by strategy) from batches that threads read ahead into pinned memory."""
 
-    def encoded() -> Iterator[Named]:
-        read = in_order(lambda field: field.read(root), fields, workers=threads, ahead=2 * batch_size)
-        for batch in by_size(read, batch_size):
-            counts = torch.from_numpy(np.stack([pixels for _, pixels in batch]))
-            counts = counts.pin_memory() if encoder.device.type == "cuda" else counts
-            vectors = encoder.encode(counts, batch[0][0].pixel_size_um)
-            for row, (field, _) in enumerate(batch):
-                yield field.fov_id, {strategy: block[row] for strategy, block in vectors.items()}
+    def read(batch: Batch) -> torch.Tensor:
+        return torch.from_numpy(read_batch(batch, root)).pin_memory()
 
-    yield from restore_order(encoded(), [field.fov_id for field in fields])
+    waiting = in_order(read, by_size(fields, batch_size), workers=max(threads, 4), ahead=4)
+    yield from in_rows((batch, encoder.encode(counts, batch[0].pixel_size_um)) for batch, counts in waiting)
+
+
+def in_rows(encoded: Iterable[tuple[Batch, dict[str, np.ndarray]]]) -> Iterator[Named]:
+    """Yield (fov_id, vectors by strategy) for each field of each batch."""
+    for batch, vectors in encoded:
+        for row, field in enumerate(batch):
+            yield field.fov_id, {strategy: block[row] for strategy, block in vectors.items()}
 
 
 def device_name(device: torch.device) -> str:
