@@ -98,6 +98,20 @@ TABLES = {
         ("fov_id",),
         (FOV_ID, Column("vector", pa.list_(pa.float32(), -1), "the embedding; its length is the backbone's")),
     ),
+    "curve": Table(
+        "an epoch of a pretraining; epoch 0 is before it",
+        ("epoch",),
+        (
+            Column("epoch", INT, "passes over the images so far"),
+            Column("step", INT, "steps of the optimizer so far"),
+            Column("loss", REAL, "mean over the epoch, nats; below ln K of K prototypes", nullable=True),
+            Column(
+                "teacher_entropy", REAL, "of its targets, mean over the epoch, nats: 0 to ln K", nullable=True
+            ),
+            Column("knn_accuracy", REAL, "of held-out fields, neighbours of other held-out proteins, 0 to 1"),
+            Column("variation", REAL, "of the held-out fields' vectors: 0, all point the same way, to 1"),
+        ),
+    ),
     "splits": Table(
         "a field of view under one seed",
         ("seed", "fov_id"),

@@ -32,6 +32,10 @@ SPLITS = (
 ENVS = f"{workflow.basedir}/envs"
 SCRIPTS = f"{workflow.basedir}/scripts"
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
+PRETRAINED = STUDY.pretraining and STUDY.pretraining.backbone
+OWN_WEIGHTS = f"{RESULTS}/weights/{PRETRAINED}.safetensors"
+if PRETRAINED in USED:
+    USED[PRETRAINED] = USED[PRETRAINED].model_copy(update={"weights": OWN_WEIGHTS})
 NETWORKS = [name for name, backbone in USED.items() if isinstance(backbone, Network)]
 FEATURES = [name for name in USED if name not in NETWORKS]
 ROUTES = [
@@ -71,6 +75,14 @@ def results():
 def embedding(route):
     """The embedding file of a backbone and strategy."""
     return f"{RESULTS}/embeddings/fov/{route[0]}/{route[1]}.parquet"
+
+
+def weights(name):
+    """The file of a backbone's weights, where the study makes it or the project ships it."""
+    if name == PRETRAINED:
+        return OWN_WEIGHTS
+    shipped = Path(workflow.basedir) / str(USED[name].weights)
+    return str(shipped) if shipped.is_file() else []
 
 
 def predictions(route):

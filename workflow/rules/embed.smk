@@ -7,6 +7,7 @@ Needs: fovs.parquet and the files below data/{study}/raw/. Makes: embeddings/fov
 rule embed_network:
     input:
         fovs=f"{RESULTS}/fovs.parquet",
+        weights=lambda wildcards: weights(wildcards.backbone),
     output:
         **{
             strategy: f"{RESULTS}/embeddings/fov/{{backbone}}/{strategy}.parquet"

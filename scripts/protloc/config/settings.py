@@ -68,6 +68,34 @@ class Embedding(Settings):
     batch_size: Count = Field(32, description="fields a GPU takes at once; a CPU takes one at a time")
 
 
+class Pretraining(Settings):
+    """DINO on the study's own images: makes the weights of one row of config/backbones.yaml.
+
+    The row says architecture, scale, normalization and feature; lengths in px are on its scale.
+    """
+
+    backbone: Name = Field("own_dino", description="the row whose weights are made")
+    seed: Seed = Field(0, description="of the first weights, the order of images, the views")
+    epochs: Count = Field(description="passes over the images; each ends with a checkpoint")
+    batch_size: int = Field(64, ge=2, description="images per step")
+    large_px: Count = Field(96, description="side of the large views, which the teacher sees")
+    small_px: Count = Field(48, description="side of the small views, which only the student sees")
+    large_views: int = Field(2, ge=2, description="large views of each image")
+    small_views: int = Field(4, ge=0, description="small views of each image")
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, between rise and fall")
+    warmup_steps: Count = Field(100, description="steps over which it rises")
+    cooldown_share: float = Field(0.2, ge=0, le=1, description="last share of the steps, in which it falls")
+    weight_decay: float = Field(0.04, ge=0, description="of AdamW, on matrices")
+    clip_norm: float = Field(3.0, gt=0, description="longest gradient")
+    momentum: float = Field(0.99, ge=0, lt=1, description="of the teacher, each step")
+    prototypes: Count = Field(256, description="that views are assigned to")
+    head_width: Count = Field(256, description="of the projection head's hidden layer")
+    student_temperature: float = Field(0.1, gt=0, description="on cosines")
+    teacher_temperature: float = Field(0.15, gt=0, description="in standard deviations of the cosines")
+    gpus: int = Field(0, ge=0, description="GPUs that a cluster is asked for; without any it runs on a CPU")
+    held_out_share: Share = Field(0.15, gt=0, description="share of proteins that the curve's kNN is on")
+
+
 class Splits(Settings):
     """How fields are divided for training, choosing and testing."""
 
@@ -119,6 +147,7 @@ class Study(Settings):
     classes: Distinct[Name] = Field(list(CLASSES), description="localizations that the label table may name")
     quality: Quality = Quality()
     embedding: Embedding
+    pretraining: Pretraining | None = Field(None, description="null: none")
     splits: Splits | None = Field(Splits(), description="null: stop at the embeddings")
     probe: Probe = Probe()
     figures: Figures = Figures()

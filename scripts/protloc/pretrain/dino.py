@@ -1,0 +1,78 @@
+"""From the table of fields to weights and their curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from protloc.atomic import remove
+from protloc.config.backbones import Network
+from protloc.config.settings import Pretraining
+from protloc.errors import InputError
+from protloc.hashing import sha256_value
+from protloc.pretrain.fields import Fields, hold_out, load_fields, single_labels
+from protloc.pretrain.train import Training
+from protloc.pretrain.watch import measure, warn_of_collapse
+
+
+def pretrain(
+    fovs: pd.DataFrame,
+    proteins: pd.DataFrame,
+    root: Path,
+    backbone: Mapping,
+    pretraining: Mapping,
+    weights: Path,
+    checkpoints: Path,
+    run: dict[str, Any],
+) -> pd.DataFrame:
+    """Write the teacher's `weights` (safetensors, float32, timm's names); gives the table of its curve.
+
+    `fovs` and `proteins` are the tables of those names, keys lie below `root`, `backbone` is a row of the
+    registry, `checkpoints` a folder of this run's own, deleted at the end. `run` takes
+    what was measured: rate and device. Raises InputError for a bad field
+    or too few of them.
+    """
+    torch.set_num_threads(1)  # a sum over several threads would depend on their number
+    network, settings = Network.model_validate(backbone), Pretraining.model_validate(pretraining)
+    good = fovs[fovs["status"] == "ok"].sort_values("fov_id")
+    held = hold_out(good, proteins, settings.held_out_share, settings.seed)
+    if np.sum(~held) < settings.batch_size or not held.any():
+        raise InputError(
+            f"pretraining: {np.sum(~held)} fields to train on and {held.sum()} held out are too few for "
+            f"batches of {settings.batch_size}; add images or lower pretraining.batch_size"
+        )
+    images = load_fields(good, root, network)
+    training = Training(
+        [image for image, out in zip(images, held, strict=True) if not out], network, settings
+    )
+    watched = _watched(good[held], proteins, [image for image, out in zip(images, held, strict=True) if out])
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    identity = identity_of(good, network, settings)
+    curve = training.run(checkpoints, identity, lambda teacher: measure(teacher, watched))
+    run |= training.measured()
+    warn_of_collapse(curve, settings.prototypes)
+    save_file(training.teacher.backbone.state_dict(), weights)
+    remove(checkpoints)
+    return pd.DataFrame(curve)
+
+
+def _watched(fovs: pd.DataFrame, proteins: pd.DataFrame, images: list[torch.Tensor]) -> Fields:
+    labels = fovs["gene"].map(single_labels(proteins))
+    return Fields(images, pd.factorize(labels, sort=True)[0], pd.factorize(fovs["gene"], sort=True)[0])
+
+
+def identity_of(fovs: pd.DataFrame, network: Network, settings: Pretraining) -> str:
+    """What a checkpoint must agree in to be gone on from: images, network, all settings but the length."""
+    return sha256_value(
+        [
+            fovs["sha256"].tolist(),
+            network.model_dump(mode="json", exclude={"title", "weights", "layout", "control"}),
+            settings.model_dump(mode="json", exclude={"epochs"}),
+        ]
+    )

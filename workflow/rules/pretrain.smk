@@ -1,0 +1,32 @@
+"""Pretrain: the workflow's own DINO, a vision transformer that learns from the study's images alone.
+
+Needs: fovs.parquet, the files below data/{study}/raw/, and proteins.parquet for the held-out proteins of the
+curve. Makes: weights/{backbone}.safetensors and weights/{backbone}.curve.parquet. A run that was killed goes on
+from its last epoch, below weights/.checkpoints/.
+"""
+
+if PRETRAINED:
+
+    rule pretrain:
+        input:
+            fovs=f"{RESULTS}/fovs.parquet",
+            proteins=f"{RESULTS}/proteins.parquet",
+        output:
+            weights=OWN_WEIGHTS,
+            curve=f"{RESULTS}/weights/{PRETRAINED}.curve.parquet",
+        log:
+            f"{RESULTS}/logs/pretrain/{PRETRAINED}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/pretrain/{PRETRAINED}.tsv"
+        conda:
+            f"{ENVS}/torch.yaml"
+        resources:
+            gpu=STUDY.pretraining.gpus,
+        params:
+            backbone=REGISTRY[PRETRAINED].model_dump(mode="json"),
+            pretraining=STUDY.pretraining.model_dump(mode="json"),
+            checkpoints=f"{RESULTS}/weights/.checkpoints/{PRETRAINED}",
+            raw=RAW,
+            code=code("pretrain.py"),
+        script:
+            f"{SCRIPTS}/pretrain.py"
