@@ -6,8 +6,9 @@ import pytest
 import skimage.data
 import torch
 from protloc.config.backbones import Network
-from protloc.models import weights
 from protloc.errors import InputError
+from protloc.models import weights
+from protloc.models.loading.files import packaged_file
 from protloc.models.weights import build, classifier, digest
 from torch.nn.functional import interpolate
 
@@ -33,7 +34,7 @@ def network(**changes) -> Network:
 
 
 def test_packaged_weights_know_an_espresso():
-    row = network(weights=PACKAGE)
+    row = network(weights=PACKAGE, layout="package")
     model = classifier(row).eval()
     photo = torch.from_numpy(skimage.data.coffee()).permute(2, 0, 1)[None].float() / 255
     square = interpolate(photo, size=(256, 384), mode="bicubic", antialias=True)[..., 16:240, 80:304]
@@ -76,12 +77,12 @@ def test_vectors_are_the_class_token_or_the_global_average(size):
         ({}, "give weights"),
         ({"seed": 0, "architecture": "resnet_of_dreams"}, "resnet_of_dreams"),
         ({"seed": 0, "options": {"fins": 3}}, "options"),
-        ({"weights": "no_such_package"}, "not installed"),
-        ({"weights": "../elsewhere"}, "not installed"),
-        ({"weights": "json"}, "0 .pth files"),
-        ({"weights": PACKAGE, "architecture": "tf_efficientnet_lite1"}, "296 tensors"),
-        ({"weights": PACKAGE, "options": {"num_classes": 10}}, "shape"),
-        ({"weights": PACKAGE, "slots": ["red", "green"]}, "conv_stem.weight"),
+        ({"layout": "package", "weights": "no_such_package"}, "not installed"),
+        ({"layout": "package", "weights": "../elsewhere"}, "not installed"),
+        ({"layout": "package", "weights": "json"}, "0 .pth files"),
+        ({"layout": "package", "weights": PACKAGE, "architecture": "tf_efficientnet_lite1"}, "296 tensors"),
+        ({"layout": "package", "weights": PACKAGE, "options": {"num_classes": 10}}, "shape"),
+        ({"layout": "package", "weights": PACKAGE, "slots": ["red", "green"]}, "conv_stem.weight"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_in_one_line(changes, word):
@@ -92,13 +93,13 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(changes, word):
 
 def test_a_damaged_file_of_weights_is_named(tmp_path, monkeypatch):
     damaged = tmp_path / "damaged.pth"
-    damaged.write_bytes(weights.packaged_file(PACKAGE).read_bytes()[:1000])
-    monkeypatch.setattr(weights, "packaged_file", lambda _: damaged)
+    damaged.write_bytes(packaged_file(PACKAGE).read_bytes()[:1000])
+    monkeypatch.setattr(weights, "weights_file", lambda _: damaged)
     with pytest.raises(InputError, match=r"damaged\.pth"):
-        build(network(weights=PACKAGE))
+        build(network(weights=PACKAGE, layout="package"))
 
 
 def test_the_package_of_the_weights_is_not_run():
     sys.modules.pop(PACKAGE, None)
-    weights.packaged_file(PACKAGE)
+    packaged_file(PACKAGE)
     assert PACKAGE not in sys.modules

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from protloc.config.settings import Settings
 
 Unit = Annotated[float, Field(ge=0)]
+Layout = Literal["package", "facebook_dino", "dino4cells", "safetensors", "plain", "subcell"]
+Normalization = Literal["percentiles", "minmax", "standardize"]
 
 
 class Network(Settings):
-    """A timm model, with packaged or random weights, and what its inputs expect."""
+    """A timm model, where its weights come from, and what its inputs expect."""
 
     kind: Literal["network"]
     title: str = Field(description="name on figures")
     architecture: str = Field(description="timm name")
     options: dict[str, int | float | bool] = Field({}, description="further arguments of timm.create_model")
-    weights: str | None = Field(None, description="package that holds the weights; none: untrained")
+    norm_eps: float | None = Field(None, gt=0, description="epsilon of the layer norms, if not timm's")
+    weights: str | None = Field(
+        None, description="a name in config/sources.csv, a file's path, or a package; none: untrained"
+    )
+    layout: Layout | None = Field(None, description="how the file holds the weights")
+    prefix: str = Field("", description="taken off the names of the file's tensors that begin with it")
+    ignore: list[str] = Field([], description="beginnings of tensor names that are left over on purpose")
     seed: int | None = Field(None, description="seed of random weights")
+    feature: Literal["cls", "pooled"] | None = Field(
+        None, description="class token, or pooled over the image; left out: as the architecture does"
+    )
     slots: list[str] = Field(description="the model's inputs by name, in order")
     natural: dict[str, str] = Field(description="slot that an image's channel belongs in")
-    mean: list[Unit] = Field(description="per slot, of intensities scaled to 0-1")
-    std: list[Unit] = Field(description="per slot")
+    normalization: Normalization = Field(
+        "percentiles", description="of each channel of an image, before mean and std"
+    )
+    mean: list[Unit] = Field([], description="per slot, of intensities scaled to 0-1; left out: 0")
+    std: list[Unit] = Field([], description="per slot; left out: 1")
     um_per_px: float = Field(gt=0, description="scale at which images are shown to it")
     size_multiple: int = Field(1, ge=1, description="image sides are rounded to a multiple of this, px")
     control: bool = Field(False, description="a control: nothing was learned from images")
     licence: str | None = None
     citation: str | None = None
+
+    @model_validator(mode="after")
+    def says_how_weights_are_held(self) -> Self:
+        """Refuse weights without a layout, and a layout without weights."""
+        if (self.weights is None) != (self.layout is None):
+            raise ValueError("give weights and layout together, or neither and a seed")
+        return self
+
+    @property
+    def moments(self) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of each slot; 0 and 1 where the row leaves them out."""
+        count = len(self.slots)
+        return self.mean or [0.0] * count, self.std or [1.0] * count
 
 
 class Features(Settings):

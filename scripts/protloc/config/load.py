@@ -36,17 +36,18 @@ def load_backbones(path: Path) -> dict[str, Backbone]:
         backbones = adapter.validate_python(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{path}: {'.'.join(map(str, first['loc']))}: {message}") from error
     for name, backbone in backbones.items():
-        _check_slots(path, name, backbone)
+        _check_network(path, name, backbone)
     return backbones
 
 
-def _check_slots(path: Path, name: str, backbone: Backbone) -> None:
+def _check_network(path: Path, name: str, backbone: Backbone) -> None:
     if not isinstance(backbone, Network):
         return
     for field in ("mean", "std"):
-        if len(getattr(backbone, field)) != len(backbone.slots):
+        if len(getattr(backbone, field)) not in (0, len(backbone.slots)):
             raise InputError(f"{path}: {name}.{field}: give one number for each slot of {backbone.slots}")
     missing = [slot for slot in backbone.natural.values() if slot not in backbone.slots]
     if missing:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from protloc.config.backbones import Network
 from protloc.models.folding import fold
-from protloc.models.preprocess import DESCRIPTION, prepare
+from protloc.models.pooling import feature_name
+from protloc.models.preprocess import NORMALIZATIONS, prepare
 from protloc.models.strategies import matrices
 from protloc.models.weights import build, digest
 
@@ -24,18 +25,17 @@ class Encoder:
         self.precision = torch.bfloat16 if device.type == "cuda" else torch.float32
         self.matrices = {name: matrices(name, network.slots, network.natural) for name in strategies}
         model = build(network)
-        self.features, self.digest = model.num_features, digest(model)
-        token = getattr(model, "global_pool", None) == "token"
-        self.feature = "class token after the last norm" if token else "global average"
+        self.features, self.digest, self.feature = model.num_features, digest(model), feature_name(model)
         model.to(device, memory_format=torch.channels_last)
         distinct = dict.fromkeys(matrix for several in self.matrices.values() for matrix in several)
-        self.passes = {matrix: fold(model, matrix, network.mean, network.std) for matrix in distinct}
+        self.passes = {matrix: fold(model, matrix, *network.moments) for matrix in distinct}
 
     @torch.inference_mode()
     def encode(self, counts: Tensor, pixel_size_um: float) -> dict[str, np.ndarray]:
         """Float32 (batch, dimension) per strategy, for uint16 counts (batch, channel, height, width)."""
         network = self.network
-        images = prepare(counts, pixel_size_um, network.um_per_px, network.size_multiple, self.device)
+        scale = (pixel_size_um, network.um_per_px, network.size_multiple)
+        images = prepare(counts, *scale, self.device, network.normalization)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.precision, enabled=self.device.type == "cuda"):
             vectors = {matrix: model(images) for matrix, model in self.passes.items()}
@@ -47,7 +47,9 @@ class Encoder:
     def footer(self, strategy: str) -> dict[str, str]:
         """What the vectors of a strategy are, for the file they lie in; equal for equal vectors."""
         network = self.network
-        normalization = {"intensity": DESCRIPTION, "mean": network.mean, "std": network.std}
+        mean, std = network.moments
+        intensity = NORMALIZATIONS[network.normalization].description
+        normalization = {"intensity": intensity, "mean": mean, "std": std}
         return {
             "title": network.title,
             "architecture": network.architecture,

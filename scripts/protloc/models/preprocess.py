@@ -1,26 +1,39 @@
 """From camera counts to what a network is shown, on the network's own device: the one place for it.
 
-Each field and channel is scaled so that its 1st percentile becomes 0 and its 99.9th becomes 1, clipped, and
-resized to the network's µm per px. Mean and standard deviation are in the first convolution (`folding`).
+Each field and channel is scaled by itself, resized to the network's µm per px, and, where its row says so,
+standardized. Mean and standard deviation per slot are constants, and so in the first convolution (`folding`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 LOW, HIGH = 0.01, 0.999  # the camera's offset; and all but the brightest specks
-DESCRIPTION = "each field and channel: percentiles 1 and 99.9 to 0 and 1, clipped; antialiased bilinear"
+EPSILON = 1e-7  # of DINO4Cells
 
 
 def prepare(
-    counts: Tensor, pixel_size_um: float, um_per_px: float, size_multiple: int, device: torch.device
+    counts: Tensor,
+    pixel_size_um: float,
+    um_per_px: float,
+    size_multiple: int,
+    device: torch.device,
+    normalization: str = "percentiles",
 ) -> Tensor:
-    """Float32 (batch, channel, height, width) from 0 to 1 at `um_per_px`, for uint16 counts of that shape."""
-    intensity = rescale(counts.to(device, non_blocking=True).float())
+    """Float32 (batch, channel, height, width) at `um_per_px`, for uint16 counts of that shape.
+
+    From 0 to 1, but for `standardize`, which has mean 0 and standard deviation 1.
+    """
+    steps = NORMALIZATIONS[normalization]
+    intensity = steps.scale(counts.to(device, non_blocking=True).float())
     size = [shown(side, pixel_size_um / um_per_px, size_multiple) for side in counts.shape[-2:]]
-    return interpolate(intensity, size=size, mode="bilinear", antialias=True, align_corners=False)
+    resized = interpolate(intensity, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return steps.finish(resized)
 
 
 def rescale(counts: Tensor) -> Tensor:
@@ -38,6 +51,53 @@ def percentile(values: Tensor, share: float) -> Tensor:
     return values.kthvalue(1 + round(share * (values.shape[-1] - 1)), dim=-1).values
 
 
+def stretch(counts: Tensor) -> Tensor:
+    """Each image and channel from its minimum to its maximum as 0 to 1; a constant one becomes 0."""
+    low, high = counts.amin(dim=(-2, -1), keepdim=True), counts.amax(dim=(-2, -1), keepdim=True)
+    return (counts - low) / (high - low).clamp(min=1)
+
+
+def standardize(images: Tensor) -> Tensor:
+    """Each image and channel with mean 0 and standard deviation 1; a constant one becomes 0.
+
+    The moments are summed in float64, where the order of a sum does not show. DINO4Cells does the same to
+    8-bit images that were stretched to 0-255; here the counts keep their 16 bits.
+    """
+    wide = images.double()
+    std, mean = torch.std_mean(wide, dim=(-2, -1), correction=0, keepdim=True)
+    return ((wide - mean) / (std + EPSILON)).to(images.dtype)
+
+
 def shown(side: int, factor: float, multiple: int) -> int:
     """A side in px after scaling by `factor`, rounded to a multiple, at least one."""
     return max(1, round(side * factor / multiple)) * multiple
+
+
+class Steps(NamedTuple):
+    """A normalization: what is done to counts, what to the resized image, and how embedding files name it."""
+
+    scale: Callable[[Tensor], Tensor]
+    finish: Callable[[Tensor], Tensor]
+    description: str
+
+
+def _as_is(images: Tensor) -> Tensor:
+    return images
+
+
+NORMALIZATIONS = {
+    "percentiles": Steps(
+        rescale,
+        _as_is,
+        "each field and channel: percentiles 1 and 99.9 to 0 and 1, clipped; antialiased bilinear",
+    ),
+    "minmax": Steps(
+        stretch, _as_is, "each field and channel: minimum and maximum to 0 and 1; antialiased bilinear"
+    ),
+    "standardize": Steps(
+        stretch,
+        standardize,
+        "each field and channel: minimum and maximum to 0 and 1; antialiased bilinear; "
+        "(x - mean) / (std + 1e-7)",
+    ),
+}
