@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from itertools import permutations
 from typing import get_args
 
@@ -8,11 +9,13 @@ import pytest
 import torch
 from protloc.config.settings import Strategy
 from protloc.errors import InputError
-from protloc.models.folding import fold
+from protloc.models.folding import FoldedConv, fold, normalization
+from protloc.models.preprocess import NORMALIZATIONS, prepare
 from protloc.models.strategies import STRATEGIES, matrices
 from timm import create_model
 from timm.models import adapt_input_conv
 
+torch.set_num_threads(1)  # tests beside others' work: threads that wait for each other are slow
 RGB = ["red", "green", "blue"]
 HPA = ["microtubules", "protein", "nucleus", "er"]
 NATURAL = {"protein": "green", "nucleus": "blue"}
@@ -107,6 +110,53 @@ def test_folding_is_exact_at_the_border_too(model):
     for matrix in matrices("replicate_concat", RGB, NATURAL):
         expected = model.get_submodule(name)(slots_of(images, matrix))
         assert torch.allclose(fold(model, matrix, MEAN, STD).get_submodule(name)(images), expected, atol=1e-5)
+
+
+MOMENTS = {"percentiles": (MEAN, STD), "minmax": (MEAN, STD), "standardize": ([0.0] * 3, [1.0] * 3)}
+
+
+def shown(normalization: str) -> torch.Tensor:
+    counts = torch.from_numpy(np.random.default_rng(4).integers(0, 4000, (1, 2, 40, 60), dtype=np.uint16))
+    return prepare(counts, 0.2, 0.25, 16, torch.device("cpu"), normalization).double()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("kind", NORMALIZATIONS)
+def test_folding_is_exact_for_each_normalization_and_under_gradients(model, strategy, kind):
+    """Gradients of the image, of shared weights, and, by the chain rule, of the convolution's own.
+
+    In float64, where a rounding error does not push a pixel over the edge of a ReLU.
+    """
+    mean, std = MOMENTS[kind]
+    model = copy.deepcopy(model).double()
+    conv = model.get_submodule(model.pretrained_cfg["first_conv"])
+    for matrix in matrices(strategy, RGB, NATURAL):
+        scale, offset = normalization(matrix, mean, std)
+        folded = fold(model, matrix, mean, std)
+        inner = next(part for part in folded.modules() if isinstance(part, FoldedConv))
+        first, second = (shown(kind).requires_grad_() for _ in range(2))
+        slots = torch.einsum("sc,bchw->bshw", scale, first) + offset[:, None, None]
+        last = list(model.parameters())[-1]
+        expected, found = model(slots), folded(second)
+        assert torch.allclose(found, expected, atol=1e-9)
+        direction = torch.randn(expected.shape, generator=torch.Generator().manual_seed(5))
+        theirs = torch.autograd.grad((expected * direction).sum(), [first, last, conv.weight])
+        mine = torch.autograd.grad((found * direction).sum(), [second, last, inner.conv.weight])
+        columns = torch.cat([scale, offset[:, None]], dim=1)
+        chained = torch.einsum("ochw,sc->oshw", mine[2], columns)
+        for one, other in zip((*mine[:2], chained), theirs, strict=True):
+            assert torch.allclose(one, other, atol=1e-9, rtol=1e-7)
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "adapt"])
+def test_a_standardized_channel_in_a_slot_is_a_standardized_slot(strategy):
+    """So nothing is lost by standardizing the image's channels instead of a network's four slots."""
+    raw = torch.rand(2, 2, 40, 40, generator=torch.Generator().manual_seed(6))
+    standardize = NORMALIZATIONS["standardize"].finish
+    for matrix in matrices(strategy, HPA, {"protein": "protein", "nucleus": "nucleus"}):
+        theirs = standardize(torch.einsum("sc,bchw->bshw", torch.tensor(matrix), raw))
+        ours = torch.einsum("sc,bchw->bshw", torch.tensor(matrix), standardize(raw))
+        assert torch.allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_folded_model_shares_the_other_weights(model):

@@ -1,0 +1,118 @@
+"""Containers of random weights, written as the projects write them that publish such files."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import torch
+from reference_vit import State
+from safetensors.torch import save_file
+
+HEAD = ("mlp.0.weight", "mlp.0.bias", "last_layer.weight_g", "last_layer.weight_v")
+
+
+def backbone(path: Path, state: State) -> None:
+    torch.save(state, path)
+
+
+def training_run(state: State, wrapper: str) -> dict:
+    """What main_dino.py saves, the teacher's names beginning with `wrapper`; the student differs."""
+    head = {f"head.{name}": torch.zeros(3) for name in HEAD}
+    wrapped = {f"backbone.{name}": tensor for name, tensor in state.items()} | head
+    optimizer = {
+        "state": {0: {"step": 4, "exp_avg": torch.zeros(3)}},
+        "param_groups": [{"lr": np.float64(1e-6), "weight_decay": np.float64(0.4), "params": [0]}],
+    }
+    return {
+        "student": {f"module.{name}": torch.zeros(1) for name in wrapped},
+        "teacher": {f"{wrapper}{name}": tensor for name, tensor in wrapped.items()},
+        "optimizer": optimizer,
+        "epoch": 100,
+        "args": Namespace(arch="vit_base", patch_size=8, global_crops_scale=(0.4, 1.0), dist_url="env://"),
+        "dino_loss": {"center": torch.zeros(1, 8)},
+        "fp16_scaler": {"scale": 65536.0, "growth_factor": 2.0},
+    }
+
+
+def full(path: Path, state: State) -> None:
+    torch.save(training_run(state, ""), path)
+
+
+def wrapped(path: Path, state: State) -> None:
+    torch.save(training_run(state, "module."), path)
+
+
+def old(path: Path, state: State) -> None:
+    """As torch before 1.6 and NumPy before 2 write it: no zip archive, scalars under NumPy's older name."""
+    torch.save(training_run(state, "module."), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
+    assert b"cnumpy.core.multiarray\nscalar\n" in path.read_bytes()
+
+
+def below_key(path: Path, state: State) -> None:
+    torch.save({"epoch": 3, "state_dict": state, "args": Namespace(lr=0.1)}, path)
+
+
+def dinov2(path: Path, state: State) -> None:
+    torch.save({"mask_token": torch.zeros(1, state["cls_token"].shape[-1]), **state}, path)
+
+
+def safe(path: Path, state: State) -> None:
+    save_file(state, path)
+
+
+def subcell(path: Path, state: State) -> None:
+    torch.save(hugging_face(state) | subcell_pool(state["cls_token"].shape[-1]), path)
+
+
+def hugging_face(state: State) -> State:
+    """The tensors under the names of a Hugging Face ViTModel below `encoder.`, query, key, value apart."""
+    names = {"cls_token": "embeddings.cls_token", "pos_embed": "embeddings.position_embeddings"}
+    parts = {
+        "patch_embed.proj": "embeddings.patch_embeddings.projection",
+        "norm1": "layernorm_before",
+        "norm2": "layernorm_after",
+        "attn.proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+        "norm": "layernorm",
+    }
+    found = {}
+    for name, tensor in state.items():
+        place, _, kind = name.rpartition(".")
+        if name in names:
+            found[f"encoder.{names[name]}"] = tensor
+        elif place.startswith("blocks."):
+            _, number, part = place.split(".", 2)
+            layer = f"encoder.encoder.layer.{number}"
+            if part == "attn.qkv":
+                for one, third in zip(("query", "key", "value"), tensor.chunk(3), strict=True):
+                    found[f"{layer}.attention.attention.{one}.{kind}"] = third.clone()
+            else:
+                found[f"{layer}.{parts[part]}.{kind}"] = tensor
+        else:
+            found[f"encoder.{parts[place]}.{kind}"] = tensor
+    return found
+
+
+def subcell_pool(width: int) -> State:
+    draw = torch.Generator().manual_seed(9)
+    shapes = {"attention_v.1": (512, width), "attention_u.1": (512, width), "attention": (2, 512)}
+    state = {}
+    for name, shape in shapes.items():
+        state[f"pool_model.{name}.weight"] = 0.05 * torch.randn(shape, generator=draw)
+        state[f"pool_model.{name}.bias"] = 0.05 * torch.randn(shape[0], generator=draw)
+    return state
+
+
+class Malicious:
+    """Makes a file when it is unpickled without care."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.proof}",)
