@@ -12,6 +12,8 @@ Unit = Annotated[float, Field(ge=0)]
 Layout = Literal["package", "facebook_dino", "dino4cells", "safetensors", "plain", "subcell"]
 Normalization = Literal["percentiles", "minmax", "standardize"]
 
+PRETRAINED = "pretraining"  # in place of a path: the study makes the weights
+
 
 class Network(Settings):
     """A timm model, where its weights come from, and what its inputs expect."""

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from protloc.config.backbones import Backbone, Network
+from protloc.config.backbones import PRETRAINED, Backbone, Network
 from protloc.config.settings import Study
 from protloc.errors import InputError
 
@@ -26,7 +26,24 @@ def load_study(values: Mapping[str, Any], registry: Mapping[str, Backbone]) -> S
             f"configuration: embedding.backbones: {unknown[0]} is not in config/backbones.yaml; "
             f"allowed: {', '.join(registry)}"
         )
+    _check_pretraining(study, registry)
     return study
+
+
+def _check_pretraining(study: Study, registry: Mapping[str, Backbone]) -> None:
+    """Refuse weights that nothing makes, and a pretraining of what is no row for weights of our own."""
+    made = study.pretraining and study.pretraining.backbone
+    for name in study.embedding.backbones:
+        if getattr(registry[name], "weights", None) == PRETRAINED and name != made:
+            raise InputError(
+                f"configuration: embedding.backbones: the study makes the weights of {name} itself; "
+                f"give pretraining with backbone: {name}, or leave it out"
+            )
+    if made and getattr(registry.get(made), "layout", None) != "safetensors":
+        raise InputError(
+            f"configuration: pretraining.backbone: {made} is no network with layout safetensors in "
+            "config/backbones.yaml; enter such a row"
+        )
 
 
 def load_backbones(path: Path) -> dict[str, Backbone]:

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import torch
+from protloc.config.backbones import PRETRAINED, Network
+from protloc.config.load import load_study
+from protloc.config.settings import Pretraining
+from protloc.errors import InputError
+from protloc.hashing import sha256_path
+from protloc.models.weights import build
+from protloc.pretrain import checkpoints, train
+from protloc.pretrain.crops import views
+from protloc.pretrain.dino import pretrain
+from protloc.pretrain.fields import hold_out
+from protloc.pretrain.neighbours import accuracy
+from protloc.pretrain.objective import assign, disagreement, entropy
+from protloc.pretrain.schedule import cooldown_start, moment
+from protloc.pretrain.watch import collapse
+from protloc.tables import write_table
+
+CLASSES = ("cytoplasmic", "nucleoplasm")
+BACKBONE = {
+    "kind": "network",
+    "title": "test",
+    "architecture": "vit_small_patch16_224",
+    "options": {
+        "patch_size": 8, "img_size": 24, "embed_dim": 16, "depth": 1, "num_heads": 2,
+        "dynamic_img_size": True,
+    },
+    "weights": PRETRAINED,
+    "layout": "safetensors",
+    "feature": "pooled",
+    "slots": ["nucleus", "protein"],
+    "natural": {"nucleus": "nucleus", "protein": "protein"},
+    "mean": [0.2, 0.2],
+    "std": [0.2, 0.2],
+    "um_per_px": 0.4,
+    "size_multiple": 8,
+}  # fmt: skip
+SETTINGS = {
+    "epochs": 3, "batch_size": 4, "large_px": 24, "small_px": 16, "small_views": 1, "prototypes": 8,
+    "head_width": 16, "warmup_steps": 4, "held_out_share": 0.3,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame, Path]:
+    """Five proteins of each of two classes, two fields each."""
+    root = tmp_path_factory.mktemp("raw")
+    fovs, proteins = [], []
+    for gene in range(10):
+        proteins.append((f"G{gene}", [CLASSES[gene % 2]]))
+        for field in range(2):
+            number = 2 * gene + field
+            size = (2, 96, 80 + 8 * field)
+            counts = np.random.default_rng(number).integers(300, 5000, size, dtype=np.uint16)
+            tifffile.imwrite(root / f"{number}.tif", counts)
+            digest = sha256_path(root / f"{number}.tif")
+            fovs.append((f"FID{number:08d}", f"G{gene}", f"{number}.tif", digest, 0.2, "ok"))
+    columns = ["fov_id", "gene", "key", "sha256", "pixel_size_um", "status"]
+    return pd.DataFrame(fovs, columns=columns), pd.DataFrame(proteins, columns=["gene", "grade_3"]), root
+
+
+def run(study, folder: Path, **changed) -> tuple[bytes, pd.DataFrame]:
+    folder.mkdir(exist_ok=True)
+    weights, work = folder / "weights.safetensors", folder / ".checkpoints"
+    curve = pretrain(*study, BACKBONE, SETTINGS | changed, weights, work, {})
+    assert not work.exists()
+    return weights.read_bytes(), curve
+
+
+@pytest.fixture(scope="module")
+def undisturbed(study, tmp_path_factory) -> tuple[bytes, pd.DataFrame]:
+    return run(study, tmp_path_factory.mktemp("undisturbed"))
+
+
+def killed_after(done: int, study, folder: Path, monkeypatch, **changed) -> None:
+    """A run that ends between an epoch's checkpoint and the next epoch."""
+    save = checkpoints.save
+
+    def save_and_die(place, state):
+        save(place, state)
+        if state["curve"][-1]["epoch"] == done:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train.checkpoints, "save", save_and_die)
+        run(study, folder, **changed)
+
+
+def test_the_weights_are_a_network_of_the_registry_and_no_longer_the_first_ones(undisturbed, tmp_path):
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(undisturbed[0])
+    trained = build(Network.model_validate(BACKBONE | {"weights": str(path)}))
+    first = build(Network.model_validate(BACKBONE | {"weights": None, "layout": None, "seed": 0}))
+    assert not torch.equal(trained.patch_embed.proj.weight, first.patch_embed.proj.weight)
+    assert trained(torch.rand(1, 2, 48, 48)).shape == (1, 16)
+
+
+def test_the_curve_has_a_row_before_and_after_each_epoch(undisturbed, tmp_path):
+    curve = undisturbed[1]
+    write_table("curve", curve, tmp_path / "curve.parquet")
+    assert curve["epoch"].tolist() == [0, 1, 2, 3] and curve["step"].diff().dropna().eq(3).all()
+    assert np.isfinite(curve["loss"][1:]).all() and curve["knn_accuracy"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_killed_and_started_again_gives_the_same_bytes(study, undisturbed, tmp_path, monkeypatch, epochs):
+    killed_after(epochs, study, tmp_path, monkeypatch)
+    assert (tmp_path / ".checkpoints" / checkpoints.NAME).exists()
+    weights, curve = run(study, tmp_path)
+    assert weights == undisturbed[0]
+    pd.testing.assert_frame_equal(curve, undisturbed[1])
+
+
+def test_a_checkpoint_before_the_fall_serves_a_longer_run_and_one_after_it_does_not(
+    study, tmp_path, monkeypatch, caplog
+):
+    expected = run(study, tmp_path / "longer", epochs=4, cooldown_share=0.5)[0]
+    for done, said in ((1, "going on"), (2, "starting anew")):
+        folder = tmp_path / f"after{done}"
+        killed_after(done, study, folder, monkeypatch, epochs=2, cooldown_share=0.5)
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            assert run(study, folder, epochs=4, cooldown_share=0.5)[0] == expected
+        assert said in caplog.text
+
+
+def test_a_checkpoint_of_another_run_or_a_damaged_one_is_left_aside(
+    study, undisturbed, tmp_path, monkeypatch, caplog
+):
+    killed_after(1, study, tmp_path / "other", monkeypatch, learning_rate=0.1)
+    assert run(study, tmp_path / "other")[0] == undisturbed[0]
+    damaged = tmp_path / "damaged" / ".checkpoints" / checkpoints.NAME
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PK\x03\x04 and nothing more")
+    assert run(study, tmp_path / "damaged")[0] == undisturbed[0]
+    assert "of another run" in caplog.text and "not readable" in caplog.text
+
+
+def test_the_order_of_rows_and_bad_fields_change_nothing(study, undisturbed, tmp_path):
+    fovs, proteins, root = study
+    bad = fovs.iloc[:1].assign(fov_id="FID00000099", status="bad", key="none.tif")
+    mixed = pd.concat([fovs.sample(frac=1, random_state=1), bad])
+    assert run((mixed, proteins.iloc[::-1], root), tmp_path)[0] == undisturbed[0]
+
+
+def test_too_few_fields_are_refused_in_one_line(study, tmp_path):
+    fovs, proteins, root = study
+    with pytest.raises(
+        InputError, match=r"pretraining: \d+ fields to train on .* lower pretraining.batch_size"
+    ):
+        run((fovs, proteins, root), tmp_path, batch_size=64)
+
+
+def test_held_out_proteins_are_whole_and_of_every_class_that_can_spare_them(study):
+    fovs, proteins, _ = study
+    held = hold_out(fovs, proteins, 0.3, 0)
+    assert fovs[held].groupby("gene").size().eq(2).all()
+    assert sorted(proteins.set_index("gene")["grade_3"][fovs[held]["gene"].unique()].str[0]) == sorted(
+        2 * CLASSES
+    )
+    assert not hold_out(fovs[fovs["gene"].isin(["G0", "G2", "G4", "G1"])], proteins, 0.3, 0).any()
+
+
+def test_targets_use_all_prototypes_whatever_the_teacher_prefers():
+    cosines = 0.01 * torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
+    cosines[:, 3] += 0.9  # a collapsed teacher
+    targets = assign(cosines, 0.3)
+    torch.testing.assert_close(targets.sum(dim=1), torch.ones(64))
+    assert targets.sum(dim=0).min() > 3 and targets.sum(dim=0).max() < 13
+    assert 0 < entropy(targets) < math.log(8)
+    assert entropy(assign(cosines, 0.1)) < entropy(targets)
+
+
+def test_a_view_is_not_compared_with_itself():
+    same, other = torch.eye(4)[:2], torch.eye(4)[2:]
+    logits = [20 * same, 20 * other]
+    assert disagreement([same, other], logits, 1.0) > 10
+    assert disagreement([other, same], logits, 1.0) < 1e-3
+
+
+def test_views_are_made_of_images_of_any_size_and_follow_their_generator():
+    images = [
+        torch.full((2, 100, 60), 128, dtype=torch.uint8),
+        torch.full((2, 30, 200), 128, dtype=torch.uint8),
+    ]
+    made = views(images, 24, torch.Generator().manual_seed(1))
+    assert made.shape == (2, 2, 24, 24) and made.dtype == torch.float32
+    assert 0.2 < made.mean() < 0.8
+    assert torch.equal(made, views(images, 24, torch.Generator().manual_seed(1)))
+    assert not torch.equal(made, views(images, 24, torch.Generator().manual_seed(2)))
+
+
+def test_the_learning_rate_rises_stays_and_falls_and_its_start_ignores_the_end():
+    settings = Pretraining(epochs=1, warmup_steps=10, cooldown_share=0.25, learning_rate=1.0)
+    rates = [moment(step, 100, settings).learning_rate for step in range(100)]
+    assert rates[0] == 0.1 and rates[9:76] == [1.0] * 67 and rates[-1] == pytest.approx(1 / 25)
+    assert cooldown_start(100, settings) == 75
+    assert [moment(step, 400, settings) for step in range(75)] == [
+        moment(step, 100, settings) for step in range(75)
+    ]
+
+
+def test_neighbours_are_of_other_proteins():
+    vectors = np.repeat(np.eye(4), 8, axis=0) + 1e-3 * np.random.default_rng(0).standard_normal((32, 4))
+    labels = np.repeat(np.arange(4), 8)
+    assert accuracy(vectors, labels, np.arange(32)) == 1
+    assert accuracy(vectors, labels, labels) == 0
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ({"loss": 1.5, "teacher_entropy": 1.0, "variation": 0.001}, "nearly alike"),
+        ({"loss": 1.5, "teacher_entropy": 2.08, "variation": 0.3}, "say nothing"),
+        ({"loss": 2.2, "teacher_entropy": 1.0, "variation": 0.3}, "no better than guessing"),
+        ({"loss": 1.5, "teacher_entropy": 1.0, "variation": 0.3}, None),
+    ],
+)
+def test_a_collapse_is_told_in_words(last, words):
+    found = collapse([{"variation": 0.3}, last], 8)
+    assert words in found if words else found is None
+
+
+@pytest.mark.parametrize(
+    ("backbones", "pretraining", "words"),
+    [
+        (["own"], None, "makes the weights of own itself"),
+        (["other"], {"backbone": "other", "epochs": 1}, "pretraining.backbone: other is no network"),
+        (["other"], {"backbone": "none", "epochs": 1}, "pretraining.backbone: none is no network"),
+    ],
+)
+def test_a_study_makes_the_weights_that_it_uses(backbones, pretraining, words):
+    other = BACKBONE | {"weights": None, "layout": None, "seed": 0}
+    registry = {"own": Network.model_validate(BACKBONE), "other": Network.model_validate(other)}
+    values = {
+        "study": "s",
+        "simulation": {},
+        "embedding": {"backbones": backbones},
+        "pretraining": pretraining,
+    }
+    with pytest.raises(InputError, match=words):
+        load_study(values, registry)
