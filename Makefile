@@ -3,11 +3,12 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 STUDY := demo
 
-.PHONY: help demo test lint format generate setup
+.PHONY: help demo test bench lint format generate setup
 
 help:
 	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
 	@echo "make test      run all tests"
+	@echo "make bench     measure speed and memory, side by side with rivals: docs/benchmarks.md"
 	@echo "make lint      check style and the workflow's rules"
 	@echo "make format    put the code into the project's style"
 	@echo "make generate  write what is derived from code and lock: schemas, environments, tables of the README"
@@ -20,6 +21,10 @@ demo: setup
 test: setup
 	@echo "==> Running the tests: functions, then whole workflows (several minutes)"
 	@$(RUN) pytest
+
+bench: setup
+	@$(RUN) python tests/bench/memory.py
+	@$(RUN) python tests/bench/embedding.py
 
 lint: setup
 	@$(RUN) ruff check
