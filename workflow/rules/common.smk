@@ -59,6 +59,8 @@ def results():
     """The files of a whole study, without its report. Without splits it ends at the embeddings."""
     names = ["config.yaml", "fovs.parquet", "proteins.parquet"]
     names += ["figures/neighbours.png", "figures/overview.html"]
+    if PRETRAINED:
+        names += ["figures/pretraining.svg", "figures/pretraining.png"]
     if STUDY.splits:
         names += [
             "metrics.parquet",

@@ -1,8 +1,8 @@
 """Pretrain: the workflow's own DINO, a vision transformer that learns from the study's images alone.
 
 Needs: fovs.parquet, the files below data/{study}/raw/, and proteins.parquet for the held-out proteins of the
-curve. Makes: weights/{backbone}.safetensors and weights/{backbone}.curve.parquet. A run that was killed goes on
-from its last epoch, below weights/.checkpoints/.
+curve. Makes: weights/{backbone}.safetensors, weights/{backbone}.curve.parquet and its figure. A run that was
+killed goes on from its last epoch, below weights/.checkpoints/.
 """
 
 if PRETRAINED:
@@ -30,3 +30,26 @@ if PRETRAINED:
             code=code("pretrain.py"),
         script:
             f"{SCRIPTS}/pretrain.py"
+
+    rule figure_pretraining:
+        input:
+            curve=rules.pretrain.output.curve,
+        output:
+            svg=report(
+                f"{RESULTS}/figures/pretraining.svg",
+                category="Pretraining",
+                labels={"figure": "loss, entropy and kNN over epochs"},
+                caption="../report/pretraining.rst",
+            ),
+            png=f"{RESULTS}/figures/pretraining.png",
+        log:
+            f"{RESULTS}/logs/figures/pretraining.log",
+        conda:
+            f"{ENVS}/analysis.yaml"
+        params:
+            title=REGISTRY[PRETRAINED].title,
+            prototypes=STUDY.pretraining.prototypes,
+            simulated=SIMULATED,
+            code=code("figure_pretraining.py"),
+        script:
+            f"{SCRIPTS}/figure_pretraining.py"

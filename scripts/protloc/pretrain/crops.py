@@ -12,19 +12,21 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
+CPU = torch.device("cpu")
 SCALE = (0.8, 1.25)  # a view's extent, times the crop's
 GAIN, GAMMA = 1.4, 1.3  # at most this factor, or its inverse
 OFFSET, NOISE = 0.05, 0.04  # of the range 0 to 1
 DIAGONAL = 2**0.5  # a square turned by any angle lies within one that is so much larger
 
 
-def views(images: Sequence[Tensor], size: int, generator: Generator) -> Tensor:
-    """A random view of each image: float32 (images, channels, size, size), mostly 0 to 1.
+def views(images: Sequence[Tensor], size: int, generator: Generator, device: torch.device = CPU) -> Tensor:
+    """A random view of each image, on `device`: float32 (images, channels, size, size), mostly 0 to 1.
 
-    Images are uint8 (channels, height, width), of any sizes, on the scale that the network is shown.
+    Images are uint8 (channels, height, width), of any sizes, on the scale that the network is shown. The
+    generator is the CPU's; only the noise is drawn on the device.
     """
     window = int(size * SCALE[1] * DIAGONAL) + 1
-    cut = torch.stack([_window(image, window, generator) for image in images]).float() / 255
+    cut = torch.stack([_window(image, window, generator) for image in images]).to(device).float() / 255
     return photometric(_similarity(cut, size, generator), generator)
 
 
@@ -48,7 +50,7 @@ def _similarity(windows: Tensor, size: int, generator: Generator) -> Tensor:
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     cosine, sine = angle.cos() * scale, angle.sin() * scale
     matrix = torch.stack([cosine * mirror, -sine, sine * mirror, cosine], dim=1).reshape(count, 2, 2)
-    transform = torch.cat([matrix, torch.zeros(count, 2, 1)], dim=2)
+    transform = torch.cat([matrix, torch.zeros(count, 2, 1)], dim=2).to(windows.device)
     grid = affine_grid(transform, [count, windows.shape[1], size, size], align_corners=False)
     return grid_sample(windows, grid, padding_mode="reflection", align_corners=False)
 
@@ -58,8 +60,18 @@ def photometric(images: Tensor, generator: Generator) -> Tensor:
     shape = (*images.shape[:2], 1, 1)
     gain, gamma = (between(1 / most, most, shape, generator) for most in (GAIN, GAMMA))
     offset = OFFSET * (2 * torch.rand(shape, generator=generator) - 1)
-    noise = NOISE * torch.rand(shape, generator=generator) * torch.randn(images.shape, generator=generator)
+    strength = NOISE * torch.rand(shape, generator=generator)
+    gain, gamma, offset, strength = (part.to(images.device) for part in (gain, gamma, offset, strength))
+    noise = strength * _normal(images, generator)
     return gain * images.clamp(min=0).pow(gamma) + offset + noise
+
+
+def _normal(like: Tensor, generator: Generator) -> Tensor:
+    """Normal noise of a tensor's shape, drawn where the tensor is."""
+    if like.device != CPU:
+        seed = int(torch.randint(2**62, (), generator=generator))
+        generator = Generator(like.device).manual_seed(seed)
+    return torch.randn(like.shape, generator=generator, device=like.device)
 
 
 def between(low: float, high: float, shape: int | Sequence[int], generator: Generator) -> Tensor:

@@ -97,7 +97,7 @@ class Training:
         """The large and the small views of each image; the same for a step, whatever ran before."""
         generator, settings = self._random(VIEWS, step), self.settings
         sizes = [settings.large_px] * settings.large_views + [settings.small_px] * settings.small_views
-        made = [views(batch, size, generator).to(self.device) for size in sizes]
+        made = [views(batch, size, generator, self.device) for size in sizes]
         return made[: settings.large_views], made[settings.large_views :]
 
     def _random(self, purpose: int, number: int) -> torch.Generator:
