@@ -15,6 +15,8 @@ rule configuration:
     params:
         study=STUDY.model_dump(mode="json"),
         code=code("configuration.py"),
+    message:
+        "Write the merged configuration"
     script:
         f"{SCRIPTS}/configuration.py"
 
@@ -34,6 +36,8 @@ if SIMULATED:
         params:
             simulation=STUDY.simulation.model_dump(),
             code=code("simulate.py"),
+        message:
+            "Draw simulated fields of view"
         script:
             f"{SCRIPTS}/simulate.py"
 
@@ -55,5 +59,7 @@ rule acquire:
         max_bad_share=STUDY.quality.max_bad_share,
         raw=RAW,
         code=code("acquire.py"),
+    message:
+        "Fetch the fields of view and check the labels"
     script:
         f"{SCRIPTS}/acquire.py"

@@ -26,6 +26,8 @@ rule embed_network:
         batch_size=STUDY.embedding.batch_size,
         raw=RAW,
         code=code("embed_network.py"),
+    message:
+        "Embed the fields with {wildcards.backbone}"
     script:
         f"{SCRIPTS}/embed_network.py"
 
@@ -47,5 +49,7 @@ rule embed_features:
         method=lambda wildcards: USED[wildcards.backbone].method,
         raw=RAW,
         code=code("embed_features.py"),
+    message:
+        "Embed the fields with {wildcards.backbone}"
     script:
         f"{SCRIPTS}/embed_features.py"

@@ -20,5 +20,7 @@ rule evaluate:
         routes=[["probe", "fov", *route] for route in ROUTES],
         draws=STUDY.figures.bootstrap_draws,
         code=code("evaluate.py"),
+    message:
+        "Score all runs, with intervals"
     script:
         f"{SCRIPTS}/evaluate.py"

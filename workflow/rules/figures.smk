@@ -24,6 +24,8 @@ rule figure_fractions:
         controls=[name for name, backbone in USED.items() if backbone.control],
         simulated=SIMULATED,
         code=code("figure_fractions.py"),
+    message:
+        "Draw macro F1 over fractions"
     script:
         f"{SCRIPTS}/figure_fractions.py"
 
@@ -51,6 +53,8 @@ rule figure_predictions:
         shown=STUDY.figures.sheet_fields,
         simulated=SIMULATED,
         code=code("figure_predictions.py"),
+    message:
+        "Draw hits and misses of {wildcards.backbone}"
     script:
         f"{SCRIPTS}/figure_predictions.py"
 
@@ -78,6 +82,8 @@ rule figure_neighbours:
         neighbours=STUDY.figures.neighbours,
         simulated=SIMULATED,
         code=code("figure_neighbours.py"),
+    message:
+        "Draw nearest neighbours"
     script:
         f"{SCRIPTS}/figure_neighbours.py"
 
@@ -103,6 +109,8 @@ rule overview:
         classes=STUDY.classes,
         simulated=SIMULATED,
         code=code("overview.py"),
+    message:
+        "Write the overview"
     script:
         f"{SCRIPTS}/overview.py"
 
@@ -119,5 +127,7 @@ rule report:
         f"{ENVS}/analysis.yaml"
     params:
         code=code("report.py"),
+    message:
+        "Gather everything into the report"
     script:
         f"{SCRIPTS}/report.py"

@@ -18,6 +18,8 @@ rule split:
     params:
         splits=SPLITS.model_dump(exclude={"units", "label_policies"}),
         code=code("split.py"),
+    message:
+        "Split by {wildcards.split_unit}, {wildcards.label_policy} labels"
     script:
         f"{SCRIPTS}/split.py"
 
@@ -41,5 +43,7 @@ rule probe:
     params:
         probe=STUDY.probe.model_dump() | {"fractions": SPLITS.fractions},
         code=code("probe.py"),
+    message:
+        "Probe {wildcards.backbone}, {wildcards.strategy}: all splits, fractions and seeds"
     script:
         f"{SCRIPTS}/probe.py"
