@@ -28,6 +28,8 @@ if PRETRAINED:
             checkpoints=f"{RESULTS}/weights/.checkpoints/{PRETRAINED}",
             raw=RAW,
             code=code("pretrain.py"),
+        message:
+            "Pretrain on the study's own images"
         script:
             f"{SCRIPTS}/pretrain.py"
 
@@ -51,5 +53,7 @@ if PRETRAINED:
             prototypes=STUDY.pretraining.prototypes,
             simulated=SIMULATED,
             code=code("figure_pretraining.py"),
+        message:
+            "Draw the curve of the pretraining"
         script:
             f"{SCRIPTS}/figure_pretraining.py"
