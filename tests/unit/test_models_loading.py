@@ -135,23 +135,24 @@ def test_the_mean_of_the_patch_tokens_is_a_feature_too(tmp_path):
     assert (found - expected).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("size", [(304, 304), (384, 384), (224, 336)])
-def test_at_larger_sizes_positions_are_resampled_nearly_as_by_dino(size, tmp_path):
+@pytest.mark.parametrize("size", [(384, 384), (224, 336)])
+def test_at_other_sizes_positions_are_resampled_nearly_as_by_dino(size, tmp_path):
     """timm's bicubic kernel is antialiased and takes the exact factor; DINO's is neither.
 
-    For positions that vary smoothly, as trained ones do, and outweigh the patches, that leaves vectors at a
-    cosine above 0.9999 of DINO's, and each of their numbers (of unit spread) within 0.05.
+    For a ViT-S/16 at full depth, with positions that vary smoothly, as trained ones do, and outweigh the
+    patches, that leaves vectors at a cosine above 0.9997 of DINO's, each of their numbers, which have unit
+    spread, within 0.1. Measured: 0.99997 and 0.03 at 384 px, 0.9999 and 0.05 at 224 x 336 px.
     """
-    state = small_state()
-    coarse = torch.randn(1, 48, 3, 3, generator=torch.Generator().manual_seed(1))
+    row, state, heads = published("imagenet_dino_vits16", tmp_path / "file.pth", 12)
+    coarse = torch.randn(1, 384, 3, 3, generator=torch.Generator().manual_seed(1))
     fine = interpolate(coarse, size=(14, 14), mode="bicubic", align_corners=True)
     state["pos_embed"][:, 1:] = fine.flatten(2).transpose(1, 2)
-    checkpoints.backbone(tmp_path / "file", state)
+    checkpoints.backbone(tmp_path / "file.pth", state)
     with torch.inference_mode():
-        found = build(small(tmp_path / "file", "plain"))(images(4, *size)).double()
-    expected = forward(state, images(4, *size), 3)[:, 0]
-    assert torch.cosine_similarity(found, expected).item() > 0.9999
-    assert (found - expected).abs().max() < 0.05
+        found = build(row)(images(3, *size)).double()
+    expected = forward(state, images(3, *size), heads)[:, 0]
+    assert torch.cosine_similarity(found, expected).item() > 0.9997
+    assert (found - expected).abs().max() < 0.1
 
 
 def refusal(network: Network) -> str:
