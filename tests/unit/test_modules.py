@@ -10,6 +10,7 @@ from protloc.modules import SCRIPTS, _rests_on, module_hashes
 
 SCRIPT_NAMES = sorted(path.name for path in SCRIPTS.glob("*.py"))
 HEAVY = {"torch", "timm", "snakemake"}
+NETWORKS = {"embed_network.py", "pretrain.py"}
 
 
 @cache
@@ -38,7 +39,7 @@ def test_a_script_is_hashed_with_all_that_it_imports(script):
     assert files <= module_hashes(script).keys()
 
 
-@pytest.mark.parametrize("script", [name for name in SCRIPT_NAMES if name != "embed_network.py"])
+@pytest.mark.parametrize("script", sorted({*SCRIPT_NAMES} - NETWORKS))
 def test_only_steps_that_need_them_import_heavy_libraries(script):
     assert not HEAVY & imported_by(script).keys()
 
@@ -49,7 +50,7 @@ def test_a_changed_helper_changes_the_hashes_of_its_importers_alone():
     assert "protloc/splits/stratify.py" not in module_hashes("acquire.py")
 
 
-STAGES = ("acquire", "simulate", "embed", "splits", "probe", "evaluate", "figures", "report")
+STAGES = ("acquire", "simulate", "embed", "pretrain", "splits", "probe", "evaluate", "figures", "report")
 
 
 @pytest.mark.parametrize("stage", STAGES)

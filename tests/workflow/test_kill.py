@@ -34,7 +34,7 @@ def test_ten_kills_at_random_moments_change_no_table(finished, tmp_path):
             start_new_session=True,
         )
         try:
-            running.wait(chance.uniform(4, 14))
+            running.wait(chance.uniform(4, 11))
         except subprocess.TimeoutExpired:
             killed += 1
             # Now and then only Snakemake dies, and the step that it started goes on beside the next run.
