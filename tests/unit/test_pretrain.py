@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import math
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import tifffile
 import torch
 from protloc.config.backbones import PRETRAINED, Network
-from protloc.config.load import load_study
+from protloc.config.load import load_backbones, load_study, read_yaml
 from protloc.config.settings import Pretraining
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
@@ -25,6 +26,7 @@ from protloc.pretrain.schedule import cooldown_start, moment
 from protloc.pretrain.watch import collapse
 from protloc.tables import write_table
 
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("cytoplasmic", "nucleoplasm")
 BACKBONE = {
     "kind": "network",
@@ -249,3 +251,21 @@ def test_a_study_makes_the_weights_that_it_uses(backbones, pretraining, words):
     }
     with pytest.raises(InputError, match=words):
         load_study(values, registry)
+
+
+def test_the_shipped_checkpoint_is_what_its_record_says_and_loads():
+    folder = ROOT / "config/weights"
+    weights = folder / "dino_demo.safetensors"
+    record = json.loads((folder / "dino_demo.record.json").read_text())
+    study = load_study(
+        read_yaml(ROOT / "config/dino_demo.yaml"), load_backbones(ROOT / "config/backbones.yaml")
+    )
+    assert weights.stat().st_size < 12e6 and sha256_path(weights) == record["sha256"]
+    assert record["params"]["pretraining"] == study.pretraining.model_dump(mode="json")
+    curve = pd.read_csv(folder / "dino_demo.curve.csv")
+    assert curve["epoch"].tolist() == list(range(study.pretraining.epochs + 1))
+    assert collapse(curve.to_dict("records"), study.pretraining.prototypes) is None
+    assert curve["knn_accuracy"].iloc[-1] > curve["knn_accuracy"].iloc[0]
+    network = load_backbones(ROOT / "config/backbones.yaml")["dino_demo"]
+    with torch.inference_mode():
+        assert build(network)(torch.rand(1, 2, 128, 128)).shape == (1, 128)

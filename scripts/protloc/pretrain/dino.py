@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from protloc.atomic import remove
 from protloc.config.backbones import Network
@@ -57,7 +57,7 @@ def pretrain(
     curve = training.run(checkpoints, identity, lambda teacher: measure(teacher, watched))
     run |= training.measured()
     warn_of_collapse(curve, settings.prototypes)
-    save_file(training.teacher.backbone.state_dict(), weights)
+    weights.write_bytes(save(training.teacher.backbone.state_dict()))
     remove(checkpoints)
     return pd.DataFrame(curve)
 
