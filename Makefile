@@ -2,6 +2,8 @@
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 STUDY := demo
+# Start-up is most of a small job: let Python keep what it has compiled, also where a machine's default is not to.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test bench lint format generate setup
 
