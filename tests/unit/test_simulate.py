@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from matplotlib.image import imread
 from protloc.errors import InputError
+from protloc.opencell import COLUMNS
 from protloc.simulate.field import render_field
 from protloc.simulate.layout import lay_out
 from protloc.simulate.noise import noise
@@ -17,7 +18,7 @@ from protloc.simulate.optics import Optics, through
 from protloc.simulate.patterns import CLASSES, PATTERNS
 from protloc.simulate.realism import realism_sheet
 from protloc.simulate.study import simulate_study
-from protloc.simulate.table import COLUMNS, draw_protein
+from protloc.simulate.table import draw_protein
 from protloc.simulate.traits import draw_traits
 from scipy import ndimage
 

@@ -63,4 +63,5 @@ def _panel(axis: Axes, curve: pd.DataFrame, column: str, heading: str, mark: flo
     axis.plot(curve["epoch"], curve[column], color=COLOURS[0], marker="o", markersize=2, clip_on=False)
     axis.set_title(heading, loc="left")
     axis.set_xlabel("epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_xlim(0, max(1, curve["epoch"].max()))

@@ -12,9 +12,9 @@ from scipy import ndimage
 from protloc.atomic import atomic
 from protloc.errors import InputError
 from protloc.images import CHANNELS, decode_field
+from protloc.opencell import COLUMNS
 from protloc.simulate.field import render_field
 from protloc.simulate.noise import blur
-from protloc.simulate.table import COLUMNS
 from protloc.simulate.traits import draw_traits, of_cell_line
 
 SIMULATED = 3  # fields beside each real one

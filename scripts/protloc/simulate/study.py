@@ -13,13 +13,13 @@ import tifffile
 
 from protloc.atomic import atomic
 from protloc.errors import InputError
+from protloc.opencell import ANNOTATIONS
 from protloc.progress import progress
 from protloc.simulate.field import render_field
 from protloc.simulate.patterns import CLASSES
 from protloc.simulate.table import Protein, draw_protein, write_annotations
 from protloc.simulate.traits import draw_traits, of_cell_line
 
-ANNOTATIONS = "opencell-localization-annotations.csv"
 PIXELS_PER_UNIT = (5.0, 5.0)  # OpenCell's files say 0.2 µm, without a unit
 MOST_FIELDS = 100  # per protein: two digits of the field's id
 SMALLEST_FIELD = 64  # px: about one nucleus

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from protloc.atomic import atomic
+from protloc.opencell import COLUMNS
 from protloc.simulate.patterns import CLASSES
 
 COUNTS = Path(__file__).with_name("cooccurrence.csv")
-COLUMNS = ("target_name", "ensg_id", "annotations_grade_3", "annotations_grade_2", "annotations_grade_1")
 SINGLE_AT_LEAST = 0.6  # so that at least half of each class keeps one grade-3 label
 MOST_LABELS = {3: 4, 2: 3, 1: 3}  # the most that a real protein has at a grade
 
