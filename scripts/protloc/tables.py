@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from protloc.errors import InputError
+from protloc.flags import FLAGS
 
-TEXT, INT, REAL = pa.string(), pa.int64(), pa.float64()
+TEXT, INT, REAL, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 TEXTS, REALS = pa.list_(pa.string()), pa.list_(pa.float32())
 ROW_GROUP = 8192
 
@@ -45,6 +46,8 @@ class Table:
 
 GENE = Column("gene", TEXT, "name of the tagged protein, as in the label table")
 FOV_ID = Column("fov_id", TEXT, "field of view, `FID` and eight digits; the same for ever")
+CELL_ID = Column("cell_id", TEXT, "its field of view, a hyphen and its number there, four digits")
+VECTOR = Column("vector", pa.list_(pa.float32(), -1), "the embedding; its length is the backbone's")
 RUN = (
     Column("split_unit", TEXT, "what is never on two sides of a split: `protein` or `fov`"),
     Column("label_policy", TEXT, "which labels count: `single` (one grade-3 label) or `multi`"),
@@ -53,8 +56,8 @@ RUN = (
 )
 
 ROUTE = (
-    Column("task", TEXT, "what was done with the vectors: `probe`"),
-    Column("level", TEXT, "what a vector stands for: `fov`"),
+    Column("task", TEXT, "what was done with the vectors: `probe`, `knn`, `knn_weighted`"),
+    Column("level", TEXT, "what a vector stands for: `fov` or `cell`"),
     Column("backbone", TEXT, "name in `config/backbones.yaml`"),
     Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are"),
 )
@@ -93,11 +96,57 @@ TABLES = {
             Column("problem", TEXT, "no images, or an id that differs in the file names", nullable=True),
         ),
     ),
-    "embeddings": Table(
-        "an image with its vector",
+    "segmented": Table(
+        "a field of view in which nuclei were looked for",
         ("fov_id",),
-        (FOV_ID, Column("vector", pa.list_(pa.float32(), -1), "the embedding; its length is the backbone's")),
+        (
+            FOV_ID,
+            Column("nuclei", INT, "number found, count"),
+            Column("kept", INT, "number that no excluding flag leaves out, count"),
+            Column("background_nucleus", INT, "1st percentile of the nucleus channel, counts"),
+            Column("background_protein", INT, "1st percentile of the protein channel, counts"),
+            Column("problem", TEXT, "what makes its cells doubtful, if anything", nullable=True),
+        ),
     ),
+    "cells": Table(
+        "a cell: a nucleus and what is around it",
+        ("cell_id",),
+        (
+            CELL_ID,
+            FOV_ID,
+            GENE,
+            Column("label", INT, "its number in the field, 1 and up"),
+            Column("row", INT, "its row in the crop store, 0 and up"),
+            Column("top", INT, "first row of the crop in the field, px; negative where the field ends"),
+            Column("left", INT, "first column of the crop in the field, px"),
+            Column("bottom", INT, "row after the crop's last, px"),
+            Column("right", INT, "column after the crop's last, px"),
+            Column("y_px", REAL, "centroid of the nucleus, rows from the field's top, px"),
+            Column("x_px", REAL, "centroid of the nucleus, columns from the field's left, px"),
+            Column("y_um", REAL, "the same, µm"),
+            Column("x_um", REAL, "the same, µm"),
+            Column("nucleus_area_um2", REAL, "area of the nucleus, µm²"),
+            Column("cell_area_um2", REAL, "area nearer to this nucleus than to others, within reach, µm²"),
+            Column("nucleus_counts", REAL, "mean of the nucleus channel in the nucleus above background, counts"),
+            Column("protein_counts", REAL, "mean of the protein channel in the cell above background, counts"),
+            Column("protein_in_nucleus", REAL, "the same in the nucleus, counts"),
+            *(Column(flag, FLAG, meaning) for flag, meaning in FLAGS.items()),
+            Column("kept", FLAG, "none of the flags in `cells.exclude` is set: it is embedded"),
+        ),
+    ),
+    "cell_labels": Table(
+        "a cell's localization under a label policy",
+        ("label_policy", "cell_id"),
+        (
+            Column("label_policy", TEXT, "`single`: of its protein, weak; or `hand`: of a person"),
+            CELL_ID,
+            FOV_ID,
+            GENE,
+            Column("label", TEXT, "localization"),
+        ),
+    ),
+    "embeddings": Table("a field of view with its vector", ("fov_id",), (FOV_ID, VECTOR)),
+    "cell_embeddings": Table("a cell with its vector", ("cell_id",), (CELL_ID, VECTOR)),
     "curve": Table(
         "an epoch of a pretraining; epoch 0 is before it",
         ("epoch",),

@@ -17,7 +17,7 @@ SIZE = 256
 CASES = {  # name: (registry row, options that replace its own, number of fields)
     "small ViT": ("vit_untrained", {}, 320),
     "EfficientNet-Lite0": ("efficientnet_lite0_untrained", {}, 320),
-    "ViT-B/16 at 224 px": ("vit_untrained", {"embed_dim": 768, "depth": 12, "num_heads": 12}, 24),
+    "ViT-B/16 at 224 px": ("vit_untrained", {"embed_dim": 768, "depth": 12, "num_heads": 12}, 32),
 }
 THREE = ("map_natural", "replicate_fill", "adapt")
 WAYS = ("ours", "loop", "bare")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from protloc.flags import FLAGS
 from protloc.opencell import CLASSES
 
 Item = TypeVar("Item")
@@ -25,6 +26,8 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Strategy = Literal[
     "map_natural", "map_random", "replicate_fill", "replicate_concat", "channelwise_concat", "adapt"
 ]
+Segmenter = Literal["classical", "stardist", "cellpose"]
+Flag = Literal[tuple(FLAGS)]
 SplitUnit = Literal["protein", "fov"]
 LabelPolicy = Literal["single", "multi"]
 
@@ -58,6 +61,34 @@ class Quality(Settings):
     """How much may be wrong with the images before the run stops."""
 
     max_bad_share: Share = Field(0.02, description="share of fields that may be unreadable and left out")
+
+
+class Cells(Settings):
+    """Single cells: nuclei are found, a crop is cut around each."""
+
+    segmenter: Segmenter = Field("classical", description="finds the nuclei; all but `classical` need weights")
+    crop_um: float = Field(24.0, gt=0, le=200, description="side of a crop around the nucleus, µm")
+    reach_um: float = Field(5.0, ge=0, description="how far a cell extends from its nucleus, µm")
+    exclude: list[Flag] = Field(
+        ["touches_border", "too_small", "saturated", "out_of_focus"],
+        description="flags of cells that are not embedded",
+    )
+    mask_neighbours: bool = Field(False, description="embed a cell without what belongs to its neighbours")
+    backbones: Distinct[Name] | None = Field(None, description="null: all of embedding.backbones")
+    labels: str | None = Field(None, description="cells labelled by a person: CSV with cell_id, label")
+
+
+class Knn(Settings):
+    """Localization of single cells from their nearest neighbours."""
+
+    k: Distinct[Count] = Field([1, 3, 5, 10, 20, 50, 100, 200], description="numbers of neighbours")
+    temperature: float = Field(0.07, gt=0, description="of the weights exp(similarity / temperature)")
+    apart: Distinct[SplitUnit | Literal["cell"]] = Field(
+        ["protein", "fov", "cell"], description="what a neighbour may not share with the cell it votes on"
+    )
+    cells_per_protein: Count | None = Field(50, description="cells drawn of each protein; null: all")
+    seeds: Distinct[Seed] = Field([0, 1, 2], description="one draw of cells per seed")
+    memory_mb: Count = Field(500, description="most that the similarities may take at once, MB")
 
 
 class Embedding(Settings):
@@ -148,6 +179,8 @@ class Study(Settings):
     quality: Quality = Quality()
     embedding: Embedding
     pretraining: Pretraining | None = Field(None, description="null: none")
+    cells: Cells | None = Field(None, description="null: no single cells")
+    knn: Knn = Knn()
     splits: Splits | None = Field(Splits(), description="null: stop at the embeddings")
     probe: Probe = Probe()
     figures: Figures = Figures()
