@@ -1,0 +1,1 @@
+"""Fields become cells: nuclei are found, what is around each is cut out, measured and flagged."""
