@@ -1,7 +1,7 @@
-"""The crop store: the pixels of all cells of a study in one memory-mapped file, their areas in another.
+"""The crop store: the pixels of all cells of a study in one memory-mapped file, their masks in another.
 
-Row r of `pixels.npy` is a cell's crop, uint16 counts (2, side, side), as it was cut: neighbours are still in
-it. Row r of `masks.npy` says which of its pixels are the cell's own, a bit each.
+Row r of `pixels.npy` is a cell's crop as it was cut from its field: uint16 counts (2, side, side). Row r of
+`masks.npy` holds two masks of the same side, a bit per pixel: the cell's nucleus, and what belongs to others.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from numpy.lib import format as npy
 from protloc.errors import InputError
 from protloc.images import CHANNELS
 
+MASKS = ("nucleus", "others")
+
 
 @dataclass(frozen=True)
 class Crops:
-    """An open store: pixels uint16 (cells, 2, side, side) and packed masks uint8 (cells, bytes), not yet read."""
+    """An open store, mapped into memory: pixels (cells, 2, side, side), packed masks (cells, 2, bytes)."""
 
     pixels: np.ndarray
     packed: np.ndarray
@@ -35,10 +37,10 @@ class Crops:
         """The counts of some rows, uint16 (rows, 2, side, side)."""
         return self.pixels[np.asarray(rows, dtype=int)]
 
-    def masks(self, rows: Sequence[int]) -> np.ndarray:
-        """Which pixels are the cell's own, bool (rows, side, side)."""
-        bits = np.unpackbits(self.packed[np.asarray(rows, dtype=int)], axis=1, count=self.side**2)
-        return bits.reshape(-1, self.side, self.side).astype(bool)
+    def masks(self, rows: Sequence[int], kind: str) -> np.ndarray:
+        """A mask of some rows, bool (rows, side, side): the `nucleus`, or what belongs to `others`."""
+        packed = self.packed[np.asarray(rows, dtype=int), MASKS.index(kind)]
+        return np.unpackbits(packed, axis=-1, count=self.side**2).reshape(-1, self.side, self.side) > 0
 
 
 def open_crops(pixels: Path | str, masks: Path | str) -> Crops:
@@ -47,37 +49,41 @@ def open_crops(pixels: Path | str, masks: Path | str) -> Crops:
         crops = Crops(*(npy.open_memmap(path, mode="r") for path in (pixels, masks)))
     except (OSError, ValueError) as error:
         raise InputError(f"{pixels}: not a readable crop store ({error}); delete it and run again") from error
-    count, side = len(crops.pixels), crops.pixels.shape[-1]
-    expected = [((count, len(CHANNELS), side, side), np.uint16), ((count, -(-(side**2) // 8)), np.uint8)]
-    if [(array.shape, array.dtype) for array in (crops.pixels, crops.packed)] != expected:
-        raise InputError(f"{pixels}: not a crop store, or {masks} belongs to another; delete both and run again")
+    shapes = [(len(crops.pixels), *shape) for shape in _shapes(crops.side)]
+    found = [(array.shape, array.dtype) for array in (crops.pixels, crops.packed)]
+    if found != list(zip(shapes, (np.uint16, np.uint8), strict=True)):
+        raise InputError(f"{pixels}: not a crop store, or not that of {masks}; delete both and run again")
     return crops
+
+
+def _shapes(side: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Shape of a row of the pixels and of the packed masks."""
+    return (len(CHANNELS), side, side), (len(MASKS), -(-(side**2) // 8))
 
 
 class CropWriter:
     """A crop store in the making: cells in the order they are added, streamed to disk.
 
-    A context manager: the files are whole when the block ends well.
+    A context manager: the files are whole when the block ends.
     """
 
     def __init__(self, pixels: Path, masks: Path, side: int) -> None:
-        shapes = (len(CHANNELS), side, side), (-(-(side**2) // 8),)
-        self._parts = [
-            _Growing(path, shape, dtype)
-            for path, shape, dtype in zip((pixels, masks), shapes, (np.uint16, np.uint8), strict=True)
-        ]
+        of_pixels, of_masks = _shapes(side)
+        self._pixels = _Growing(pixels, of_pixels, np.uint16)
+        self._masks = _Growing(masks, of_masks, np.uint8)
 
-    def add(self, counts: np.ndarray, masks: np.ndarray) -> None:
+    def add(self, counts: np.ndarray, nuclei: np.ndarray, others: np.ndarray) -> None:
         """Append cells: counts uint16 (cells, 2, side, side), masks bool (cells, side, side)."""
-        self._parts[0].append(counts)
-        self._parts[1].append(np.packbits(masks.reshape(len(masks), -1), axis=1))
+        masks = np.stack([nuclei, others], axis=1).reshape(len(counts), len(MASKS), -1)
+        self._pixels.append(counts)
+        self._masks.append(np.packbits(masks, axis=-1))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        for part in self._parts:
-            part.close()
+        self._pixels.close()
+        self._masks.close()
 
 
 class _Growing:
@@ -100,6 +106,5 @@ class _Growing:
         self._file.close()
 
     def _write_header(self) -> None:
-        descr = npy.dtype_to_descr(self._dtype)
-        header = {"descr": descr, "fortran_order": False, "shape": (self._count, *self._shape)}
-        npy.write_array_header_1_0(self._file, header)
+        descr, shape = npy.dtype_to_descr(self._dtype), (self._count, *self._shape)
+        npy.write_array_header_1_0(self._file, {"descr": descr, "fortran_order": False, "shape": shape})

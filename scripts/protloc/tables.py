@@ -49,7 +49,7 @@ FOV_ID = Column("fov_id", TEXT, "field of view, `FID` and eight digits; the same
 CELL_ID = Column("cell_id", TEXT, "its field of view, a hyphen and its number there, four digits")
 VECTOR = Column("vector", pa.list_(pa.float32(), -1), "the embedding; its length is the backbone's")
 RUN = (
-    Column("split_unit", TEXT, "what is never on two sides of a split: `protein` or `fov`"),
+    Column("split_unit", TEXT, "what is never on two sides: `protein`, `fov`, or `cell`"),
     Column("label_policy", TEXT, "which labels count: `single` (one grade-3 label) or `multi`"),
     Column("fraction", REAL, "share of the training part that was used, 0 to 1"),
     Column("seed", INT, "seed of the split, of its fractions and of the run"),
@@ -127,9 +127,9 @@ TABLES = {
             Column("x_um", REAL, "the same, µm"),
             Column("nucleus_area_um2", REAL, "area of the nucleus, µm²"),
             Column("cell_area_um2", REAL, "area nearer to this nucleus than to others, within reach, µm²"),
-            Column("nucleus_counts", REAL, "mean of the nucleus channel in the nucleus above background, counts"),
-            Column("protein_counts", REAL, "mean of the protein channel in the cell above background, counts"),
-            Column("protein_in_nucleus", REAL, "the same in the nucleus, counts"),
+            Column("nucleus_counts", REAL, "mean nucleus channel in the nucleus, above background, counts"),
+            Column("protein_counts", REAL, "mean protein channel in the cell, above background, counts"),
+            Column("protein_counts_nucleus", REAL, "the same in the nucleus, counts"),
             *(Column(flag, FLAG, meaning) for flag, meaning in FLAGS.items()),
             Column("kept", FLAG, "none of the flags in `cells.exclude` is set: it is embedded"),
         ),

@@ -11,12 +11,13 @@ import tifffile
 import torch
 from protloc.config.backbones import Network
 from protloc.embed.encoder import Encoder
-from protloc.embed.fields import good_fields, in_order
 from protloc.embed.network import BLOCK, embed_network, on_cpu
 from protloc.errors import InputError
+from protloc.fields import good_fields
 from protloc.hashing import sha256_path
-from protloc.models.preprocess import HIGH, LOW, NORMALIZATIONS, percentile, prepare, rescale, shown
+from protloc.models.preprocess import HIGH, LOW, NORMALIZATIONS, prepare, rescale, shown, smallest
 from protloc.models.strategies import STRATEGIES
+from protloc.parallel import in_order
 from protloc.vectors import read_vectors
 
 CPU = torch.device("cpu")
@@ -155,19 +156,21 @@ def test_results_come_in_order_and_wait_in_a_bounded_window():
     assert sorted(started) == list(range(50))
 
 
-def test_percentiles_are_those_of_numpy_by_nearest_rank():
+def test_percentiles_are_those_of_numpy_by_nearest_rank_and_of_selection_as_on_a_gpu():
     counts = np.random.default_rng(0).integers(0, 65536, (2, 2, 61, 47), dtype=np.uint16)
-    flat = torch.from_numpy(counts).float().flatten(start_dim=2)
-    for share in (LOW, HIGH):
+    flat = torch.from_numpy(counts).flatten(start_dim=2)
+    ranks = [1 + round(share * (flat.shape[-1] - 1)) for share in (LOW, HIGH)]
+    for share, rank, found in zip((LOW, HIGH), ranks, smallest(flat, ranks), strict=True):
         expected = np.percentile(counts.reshape(2, 2, -1), 100 * share, axis=-1, method="nearest")
-        assert np.array_equal(percentile(flat, share), expected)
+        assert np.array_equal(found, expected)
+        assert torch.equal(found, flat.float().kthvalue(rank, dim=-1).values)
 
 
 def test_intensities_do_not_depend_on_exposure_or_offset():
-    counts = torch.from_numpy(np.random.default_rng(1).integers(0, 4000, (1, 2, 64, 64), dtype=np.uint16))
-    scaled = rescale(counts.float())
+    counts = np.random.default_rng(1).integers(0, 4000, (1, 2, 64, 64), dtype=np.uint16)
+    scaled = rescale(torch.from_numpy(counts))
     assert scaled.min() == 0 and scaled.max() == 1
-    assert torch.allclose(rescale(counts.float() * 4 + 1000), scaled, atol=1e-6)
+    assert torch.allclose(rescale(torch.from_numpy(counts * 4 + 1000)), scaled, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [0, 65535])

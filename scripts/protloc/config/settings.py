@@ -66,7 +66,7 @@ class Quality(Settings):
 class Cells(Settings):
     """Single cells: nuclei are found, a crop is cut around each."""
 
-    segmenter: Segmenter = Field("classical", description="finds the nuclei; all but `classical` need weights")
+    segmenter: Segmenter = Field("classical", description="finds nuclei; only `classical` needs no weights")
     crop_um: float = Field(24.0, gt=0, le=200, description="side of a crop around the nucleus, µm")
     reach_um: float = Field(5.0, ge=0, description="how far a cell extends from its nucleus, µm")
     exclude: list[Flag] = Field(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from protloc.embed.fields import Field
 from protloc.embed.store import Named
+from protloc.fields import Field
 
 Batch = list[Field]
 

@@ -12,8 +12,9 @@ import torch
 from protloc.config.backbones import Network
 from protloc.embed.batches import Batch, by_size, read_batch, restore_order
 from protloc.embed.encoder import Encoder
-from protloc.embed.fields import Field, good_fields, in_order
 from protloc.embed.store import Named, write_embeddings
+from protloc.fields import Field, good_fields
+from protloc.parallel import in_order
 
 BLOCK = 8  # fields that a CPU takes at once
 

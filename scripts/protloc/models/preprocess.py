@@ -6,9 +6,10 @@ standardized. Mean and standard deviation per slot are constants, and so in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -30,7 +31,7 @@ def prepare(
     From 0 to 1, but for `standardize`, which has mean 0 and standard deviation 1.
     """
     steps = NORMALIZATIONS[normalization]
-    intensity = steps.scale(counts.to(device, non_blocking=True).float())
+    intensity = steps.scale(counts.to(device, non_blocking=True))
     size = [shown(side, pixel_size_um / um_per_px, size_multiple) for side in counts.shape[-2:]]
     resized = interpolate(intensity, size=size, mode="bilinear", antialias=True, align_corners=False)
     return steps.finish(resized)
@@ -41,20 +42,32 @@ def rescale(counts: Tensor) -> Tensor:
 
     Percentiles are the nearest ranks, so they are counts that occur, exact in float32 on every device.
     """
-    flat = counts.flatten(start_dim=2)
-    low, high = (percentile(flat, share)[..., None, None] for share in (LOW, HIGH))
-    return ((counts - low) / (high - low).clamp(min=1)).clamp(0, 1)
+    ranks = [1 + round(share * (counts[0, 0].numel() - 1)) for share in (LOW, HIGH)]
+    low, high = (value[..., None, None] for value in smallest(counts.flatten(start_dim=2), ranks))
+    return _between(counts, low, high).clamp_(0, 1)
 
 
-def percentile(values: Tensor, share: float) -> Tensor:
-    """The value of nearest rank at `share` of the last axis."""
-    return values.kthvalue(1 + round(share * (values.shape[-1] - 1)), dim=-1).values
+def smallest(counts: Tensor, ranks: Sequence[int]) -> list[Tensor]:
+    """The counts of the given ranks, from 1, along the last axis: float32, one tensor per rank.
+
+    On a CPU a histogram finds them, for both ranks at once; selecting each took a quarter of a small ViT.
+    """
+    if counts.is_cuda:
+        return [counts.float().kthvalue(rank, dim=-1).values for rank in ranks]
+    rows = counts.reshape(-1, counts.shape[-1]).numpy()
+    found = np.array([np.searchsorted(np.bincount(row).cumsum(), ranks) for row in rows], dtype=np.float32)
+    return [torch.from_numpy(column).reshape(counts.shape[:-1]) for column in found.T]
 
 
 def stretch(counts: Tensor) -> Tensor:
     """Each image and channel from its minimum to its maximum as 0 to 1; a constant one becomes 0."""
-    low, high = counts.amin(dim=(-2, -1), keepdim=True), counts.amax(dim=(-2, -1), keepdim=True)
-    return (counts - low) / (high - low).clamp(min=1)
+    values = counts.float()
+    return _between(counts, values.amin(dim=(-2, -1), keepdim=True), values.amax(dim=(-2, -1), keepdim=True))
+
+
+def _between(counts: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The counts with `low` as 0 and `high` as 1, float32."""
+    return counts.float().sub_(low).div_((high - low).clamp(min=1))
 
 
 def standardize(images: Tensor) -> Tensor:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from protloc.embed.features import constant, handmade
-from protloc.embed.fields import Field, good_fields, in_order
 from protloc.embed.store import Named, write_embeddings
+from protloc.fields import Field, good_fields
+from protloc.parallel import in_order
 
 METHODS: dict[str, Callable[[np.ndarray, float], dict[str, float]]] = {
     "handmade": handmade.compute,
