@@ -3,8 +3,8 @@
 import json
 
 from protloc.hashing import sha256_value
+from protloc.policies import labels_by_gene
 from protloc.records import recorded
-from protloc.splits.policies import labels_by_gene
 from protloc.splits.table import make_split
 from protloc.tables import read_table, write_table
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from protloc.errors import InputError
 from protloc.leakage import check_no_leak
-from protloc.splits.policies import labels_by_gene
+from protloc.policies import labels_by_gene
 from protloc.splits.stratify import nest
 from protloc.splits.table import PARTS, make_split
 

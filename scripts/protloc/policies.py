@@ -29,10 +29,11 @@ POLICIES: dict[str, Callable[[pd.Series, int], list[str]]] = {"single": single, 
 def labels_by_gene(
     proteins: pd.DataFrame, policy: str, min_grade: int, min_proteins: int
 ) -> dict[str, list[str]]:
-    """Sorted labels of each protein that has fields and, under the policy, labels of a class that is kept.
+    """Sorted labels of each protein that has images and, under the policy, labels of a class that is kept.
 
-    A class with fewer than `min_proteins` such proteins is left out; so are proteins that keep no label. Both
-    are counted in the log.
+    `proteins` are rows of that table: all of them for fields, those with kept cells for cells. A class with
+    fewer than `min_proteins` such proteins is left out; so are proteins that keep no label. Both are counted
+    in the log.
     """
     imaged = proteins[proteins["fovs"] > 0]
     labels = {protein["gene"]: POLICIES[policy](protein, min_grade) for _, protein in imaged.iterrows()}
@@ -43,5 +44,5 @@ def labels_by_gene(
         logging.warning("classes left out, fewer than %d proteins: %s", min_proteins, listed)
     kept = {gene: [label for label in of_one if label not in rare] for gene, of_one in labels.items()}
     kept = {gene: of_one for gene, of_one in sorted(kept.items()) if of_one}
-    logging.info("policy %s: %d of %d proteins with fields keep a label", policy, len(kept), len(imaged))
+    logging.info("policy %s: %d of %d proteins with images keep a label", policy, len(kept), len(imaged))
     return kept
