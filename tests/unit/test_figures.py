@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
+from protloc.choose import spread_over_classes
 from protloc.errors import InputError
-from protloc.figures.choose import spread_over_classes
 from protloc.figures.fractions import draw_fractions
 from protloc.figures.names import spread
 from protloc.figures.nearest import nearest

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from protloc.choose import spread_over_classes
 from protloc.errors import InputError
-from protloc.figures.choose import spread_over_classes
 from protloc.figures.nearest import nearest
 from protloc.figures.style import EDGE_MM, INK, MARKS, RIGHT, WIDTH_MM, WRONG, note, plain, sheet, write
 from protloc.figures.thumbnail import CONTRAST, bar_length, draw_thumbnail, place, wrapped

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from protloc.choose import spread_over_classes
 from protloc.errors import InputError
-from protloc.figures.choose import spread_over_classes
 from protloc.figures.style import EDGE_MM, MARKS, RIGHT, WIDTH_MM, WRONG, note, plain, sheet, write
 from protloc.figures.thumbnail import CONTRAST, bar_length, draw_thumbnail, place, wrapped
 

@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from skimage.measure import block_reduce
 
+from protloc.contrast import TINTS, limits, stretch
 from protloc.figures.style import INK, MM, SMALL_PT
 from protloc.images import read_field
 
-TINTS = np.array([[0.28, 0.42, 1.0], [0.35, 1.0, 0.25]], dtype=np.float32)  # of nucleus and protein, RGB
-DARK, LIGHT = 1.0, 99.7  # percentiles of each channel that are shown black and full
 LARGEST = 400  # px: larger fields are averaged down, a thumbnail shows no more
 BARS_UM = (50, 20, 10, 5, 2, 1)
 CONTRAST = "Nucleus blue, tagged protein green, each channel from its 1st to its 99.7th percentile"
@@ -27,9 +26,7 @@ def read_composite(field: pd.Series, raw: Path) -> np.ndarray:
     counts = read_field(raw, field["key"], field["sha256"]).astype(np.float32)
     step = -(-max(counts.shape[1:]) // LARGEST)
     counts = block_reduce(counts, (1, step, step), np.mean) if step > 1 else counts
-    low, high = np.percentile(counts, (DARK, LIGHT), axis=(1, 2), keepdims=True)
-    scaled = np.clip((counts - low) / np.maximum(high - low, 1), 0, 1)
-    colours = np.tensordot(scaled, TINTS, axes=(0, 0))
+    colours = np.tensordot(stretch(counts, *limits(counts)), TINTS, axes=(0, 0))
     return np.rint(255 * np.clip(colours, 0, 1)).astype(np.uint8)
 
 
