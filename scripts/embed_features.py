@@ -1,15 +1,12 @@
-"""Turn fields of view into numbers computed from their pixels: one embedding file."""
-
-from pathlib import Path
+"""Turn images into numbers computed from their pixels: one embedding file."""
 
 from protloc.embed.features import embed_features
+from protloc.embed.images import open_images
 from protloc.records import recorded
-from protloc.tables import read_table
 
 with recorded(snakemake) as outputs:
     outputs.run |= embed_features(
-        read_table("fovs", snakemake.input.fovs),
-        Path(snakemake.params.raw),
+        open_images(snakemake.input, snakemake.params.raw, snakemake.params.mask_others),
         snakemake.params.method,
         outputs["vectors"],
         threads=snakemake.threads,

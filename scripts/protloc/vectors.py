@@ -18,12 +18,13 @@ from protloc.tables import ROW_GROUP, TABLES
 class VectorWriter:
     """An embedding file in the making: rows in the order they are added, a row group at a time.
 
-    Vectors are float32 of one length, stored as fixed-size lists without dictionary or compression, which
-    buy nothing on embeddings. A context manager: the file is whole when the block ends well.
+    `table` is its kind. Vectors are float32 of one length, stored as fixed-size lists without dictionary or
+    compression, which buy nothing on embeddings. A context manager: the file is whole when the block ends
+    well.
     """
 
-    def __init__(self, path: Path, metadata: Mapping[str, str]) -> None:
-        self._path, self._metadata = path, dict(metadata)
+    def __init__(self, path: Path, table: str, metadata: Mapping[str, str]) -> None:
+        self._path, self._table, self._metadata = path, TABLES[table], dict(metadata)
         self._ids: list[str] = []
         self._vectors: list[np.ndarray] = []
         self._file: pq.ParquetWriter | None = None
@@ -47,14 +48,16 @@ class VectorWriter:
         """Write what is left and close; raises InputError if nothing was added."""
         if self._file is None:
             if kind is None:
-                raise InputError(f"{self._path}: no image to embed; see the status column of fovs.parquet")
+                raise InputError(
+                    f"{self._path}: no image to embed; see `status` in fovs.parquet, `kept` in cells.parquet"
+                )
             return
         if kind is None and self._ids:
             self._flush()
         self._file.close()
 
     def _open(self, dimension: int) -> None:
-        name, vector = TABLES["embeddings"].columns
+        name, vector = self._table.columns
         fields = [
             pa.field(name.name, name.type, nullable=False),
             pa.field(vector.name, pa.list_(pa.float32(), dimension), nullable=False),
@@ -80,4 +83,4 @@ def read_vectors(path: Path | str) -> tuple[list[str], np.ndarray]:
         raise InputError(
             f"{path}: not a readable embedding file ({error}); delete it and run again"
         ) from error
-    return table["fov_id"].to_pylist(), matrix
+    return table.column(0).to_pylist(), matrix

@@ -86,11 +86,14 @@ def measure(case: str, strategies: int, way: str, folder: Path) -> float:
 
 def ours(network, fovs, folder: Path, names: list[str], cores: int) -> float:
     """Seconds of the embed room, from TIFF to Parquet."""
+    from protloc.embed.images import field_images
     from protloc.embed.network import embed_network
 
     started = time.perf_counter()
     paths = {name: folder / f"{name}.parquet" for name in names}
-    embed_network(fovs, folder / "raw", network.model_dump(), paths, batch_size=32, threads=cores)
+    embed_network(
+        field_images(fovs, folder / "raw"), network.model_dump(), paths, batch_size=32, threads=cores
+    )
     return time.perf_counter() - started
 
 

@@ -34,6 +34,7 @@ def make_mirror(root: Path, count: int) -> None:
 
 def step(name: str, root: Path) -> None:
     """One step of the workflow on the mirror below `root`."""
+    from protloc.embed.images import field_images
     from protloc.tables import read_table, write_table
 
     if name == "acquire":
@@ -48,13 +49,15 @@ def step(name: str, root: Path) -> None:
     if name == "handmade":
         from protloc.embed.features import embed_features
 
-        embed_features(fovs, root / "raw", name, output, threads=1)
+        embed_features(field_images(fovs, root / "raw"), name, output, threads=1)
         return
     from protloc.config.load import load_backbones
     from protloc.embed.network import embed_network
 
     backbone = load_backbones(REGISTRY)[name].model_dump()
-    embed_network(fovs, root / "raw", backbone, {"replicate_fill": output}, batch_size=32, threads=1)
+    embed_network(
+        field_images(fovs, root / "raw"), backbone, {"replicate_fill": output}, batch_size=32, threads=1
+    )
 
 
 def main() -> None:

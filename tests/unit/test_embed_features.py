@@ -12,6 +12,7 @@ from protloc.embed.features.handmade import compute
 from protloc.embed.features.intensity import above_background, correlation
 from protloc.embed.features.radial import radial, signed_distance
 from protloc.embed.features.texture import bands, local_patterns
+from protloc.embed.images import field_images
 from protloc.hashing import sha256_path
 from protloc.modules import SCRIPTS
 from protloc.vectors import read_vectors
@@ -121,8 +122,8 @@ def test_threads_and_order_of_rows_change_no_byte(tmp_path, method, dimension):
     columns = ["fov_id", "key", "sha256", "height", "width", "pixel_size_um", "status"]
     fovs = pd.DataFrame(rows, columns=columns)
     files = [tmp_path / "first.parquet", tmp_path / "again.parquet"]
-    embed_features(fovs, tmp_path, method, files[0], threads=1)
-    facts = embed_features(fovs[::-1], tmp_path, method, files[1], threads=3)
+    embed_features(field_images(fovs, tmp_path), method, files[0], threads=1)
+    facts = embed_features(field_images(fovs[::-1], tmp_path), method, files[1], threads=3)
     assert files[0].read_bytes() == files[1].read_bytes()
     assert facts["images_per_second"] > 0
     ids, vectors = read_vectors(files[0])

@@ -11,6 +11,7 @@ import tifffile
 import torch
 from protloc.config.backbones import Network
 from protloc.embed.encoder import Encoder
+from protloc.embed.images import field_images
 from protloc.embed.network import BLOCK, embed_network, on_cpu
 from protloc.errors import InputError
 from protloc.fields import good_fields
@@ -57,7 +58,9 @@ def study(tmp_path_factory) -> tuple[Path, pd.DataFrame]:
 def embed(study, folder: Path, backbone=CNN, strategies=("replicate_fill",), **how) -> dict[str, Path]:
     root, fovs = study
     paths = {strategy: folder / f"{strategy}.parquet" for strategy in strategies}
-    facts = embed_network(fovs, root, backbone, paths, **({"batch_size": 4, "threads": 1} | how))
+    facts = embed_network(
+        field_images(fovs, root), backbone, paths, **({"batch_size": 4, "threads": 1} | how)
+    )
     assert facts["images_per_second"] > 0 and facts["device"] == "cpu"
     return paths
 
@@ -113,7 +116,7 @@ def test_only_good_fields_are_embedded_in_order_and_the_file_says_how(study, tmp
 def test_blocks_give_the_same_vectors_to_float_precision_as_fields_alone(study):
     root, fovs = study
     encoder = Encoder(Network.model_validate(CNN), ["replicate_fill"], CPU)
-    found = dict(on_cpu(encoder, good_fields(fovs), root, 2))
+    found = dict(on_cpu(encoder, field_images(fovs, root).images, 2))
     for field in good_fields(fovs):
         alone = encoder.encode(torch.from_numpy(field.read(root)[None]), field.pixel_size_um)
         assert np.allclose(found[field.fov_id]["replicate_fill"], alone["replicate_fill"][0], atol=1e-4)

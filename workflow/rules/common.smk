@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
-from protloc.config.settings import Acquisition, Splits
+from protloc.config.settings import Acquisition, Cells, Splits
 from protloc.errors import InputError
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
@@ -29,6 +29,12 @@ SIMULATED = STUDY.simulation is not None
 SPLITS = (
     STUDY.splits or Splits()
 )  # the rules are there without splits, but nothing asks for them
+CELLS = STUDY.cells or Cells()  # as above
+CELL_STORE = {
+    "cells": f"{RESULTS}/cells.parquet",
+    "pixels": f"{RESULTS}/crops/pixels.npy",
+    "masks": f"{RESULTS}/crops/masks.npy",
+}
 ENVS = f"{workflow.basedir}/envs"
 SCRIPTS = f"{workflow.basedir}/scripts"
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
@@ -41,6 +47,11 @@ FEATURES = [name for name in USED if name not in NETWORKS]
 ROUTES = [
     *((name, strategy) for name in NETWORKS for strategy in STUDY.embedding.strategies),
     *((name, "none") for name in FEATURES),
+]
+CELL_ROUTES = [
+    route
+    for route in ROUTES
+    if STUDY.cells and route[0] in (STUDY.cells.backbones or USED)
 ]
 # A constant vector has no neighbours.
 SHOWN = [
@@ -71,12 +82,16 @@ def results():
         names += [
             f"figures/predictions-{name}.png" for name in USED if not USED[name].control
         ]
-    return [*(f"{RESULTS}/{name}" for name in names), *map(embedding, ROUTES)]
+    if STUDY.cells:
+        names += ["cells.parquet", "segmented.parquet"]
+    vectors = [embedding(route) for route in ROUTES]
+    vectors += [embedding(route, "cell") for route in CELL_ROUTES]
+    return [*(f"{RESULTS}/{name}" for name in names), *vectors]
 
 
-def embedding(route):
+def embedding(route, level="fov"):
     """The embedding file of a backbone and strategy."""
-    return f"{RESULTS}/embeddings/fov/{route[0]}/{route[1]}.parquet"
+    return f"{RESULTS}/embeddings/{level}/{route[0]}/{route[1]}.parquet"
 
 
 def weights(name):

@@ -1,6 +1,7 @@
-"""Embed: a vector for every good field of view, one job per backbone with all its channel strategies.
+"""Embed: a vector for every image of a level, one job per backbone with all its channel strategies.
 
-Needs: fovs.parquet and the files below data/{study}/raw/. Makes: embeddings/fov/{backbone}/{strategy}.parquet.
+Level fov needs fovs.parquet and the files below data/{study}/raw/; level cell needs cells.parquet and the crop
+store. Makes: embeddings/{level}/{backbone}/{strategy}.parquet.
 """
 
 
@@ -14,9 +15,9 @@ rule embed_network:
             for strategy in STUDY.embedding.strategies
         },
     log:
-        f"{RESULTS}/logs/embed/{{backbone}}.log",
+        f"{RESULTS}/logs/embed/fov/{{backbone}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/embed/{{backbone}}.tsv"
+        f"{RESULTS}/benchmarks/embed/fov/{{backbone}}.tsv"
     wildcard_constraints:
         backbone="|".join(NETWORKS) or "(?!)",
     conda:
@@ -25,6 +26,7 @@ rule embed_network:
         backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
         batch_size=STUDY.embedding.batch_size,
         raw=RAW,
+        mask_others=False,
         code=code("embed_network.py"),
     message:
         "Embed the fields with {wildcards.backbone}"
@@ -38,9 +40,9 @@ rule embed_features:
     output:
         vectors=f"{RESULTS}/embeddings/fov/{{backbone}}/none.parquet",
     log:
-        f"{RESULTS}/logs/embed/{{backbone}}.log",
+        f"{RESULTS}/logs/embed/fov/{{backbone}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/embed/{{backbone}}.tsv"
+        f"{RESULTS}/benchmarks/embed/fov/{{backbone}}.tsv"
     wildcard_constraints:
         backbone="|".join(FEATURES) or "(?!)",
     conda:
@@ -48,8 +50,50 @@ rule embed_features:
     params:
         method=lambda wildcards: USED[wildcards.backbone].method,
         raw=RAW,
+        mask_others=False,
         code=code("embed_features.py"),
     message:
         "Embed the fields with {wildcards.backbone}"
     script:
         f"{SCRIPTS}/embed_features.py"
+
+
+use rule embed_network as embed_network_cells with:
+    input:
+        **CELL_STORE,
+        weights=lambda wildcards: weights(wildcards.backbone),
+    output:
+        **{
+            strategy: f"{RESULTS}/embeddings/cell/{{backbone}}/{strategy}.parquet"
+            for strategy in STUDY.embedding.strategies
+        },
+    log:
+        f"{RESULTS}/logs/embed/cell/{{backbone}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
+    params:
+        backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
+        batch_size=STUDY.embedding.cell_batch_size,
+        raw=None,
+        mask_others=CELLS.mask_neighbours,
+        code=code("embed_network.py"),
+    message:
+        "Embed the cells with {wildcards.backbone}"
+
+
+use rule embed_features as embed_features_cells with:
+    input:
+        **CELL_STORE,
+    output:
+        vectors=f"{RESULTS}/embeddings/cell/{{backbone}}/none.parquet",
+    log:
+        f"{RESULTS}/logs/embed/cell/{{backbone}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
+    params:
+        method=lambda wildcards: USED[wildcards.backbone].method,
+        raw=None,
+        mask_others=CELLS.mask_neighbours,
+        code=code("embed_features.py"),
+    message:
+        "Embed the cells with {wildcards.backbone}"

@@ -96,7 +96,8 @@ class Embedding(Settings):
 
     backbones: Distinct[Name] = Field(description="names in config/backbones.yaml")
     strategies: Distinct[Strategy] = Field(["replicate_fill"], description="channel strategies")
-    batch_size: Count = Field(32, description="fields a GPU takes at once; a CPU takes one at a time")
+    batch_size: Count = Field(32, description="fields a GPU takes at once; a CPU takes eight")
+    cell_batch_size: Count = Field(256, description="cells a GPU takes at once; a CPU takes eight")
 
 
 class Pretraining(Settings):
@@ -184,6 +185,14 @@ class Study(Settings):
     splits: Splits | None = Field(Splits(), description="null: stop at the embeddings")
     probe: Probe = Probe()
     figures: Figures = Figures()
+
+    @model_validator(mode="after")
+    def embeds_cells_as_fields(self) -> Self:
+        """Refuse a backbone for cells that is none for fields."""
+        unknown = set(self.cells.backbones or () if self.cells else ()) - set(self.embedding.backbones)
+        if unknown:
+            raise ValueError(f"cells.backbones: {min(unknown)} is not one of embedding.backbones")
+        return self
 
     @model_validator(mode="after")
     def has_one_source(self) -> Self:

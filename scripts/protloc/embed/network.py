@@ -1,4 +1,4 @@
-"""Fields of view through a network, exactly on a CPU and fast on a GPU."""
+"""Images through a network, exactly on a CPU and fast on a GPU."""
 
 from __future__ import annotations
 
@@ -6,79 +6,75 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from protloc.config.backbones import Network
 from protloc.embed.batches import Batch, by_size, read_batch, restore_order
 from protloc.embed.encoder import Encoder
+from protloc.embed.images import Image, Images
 from protloc.embed.store import Named, write_embeddings
-from protloc.fields import Field, good_fields
 from protloc.parallel import in_order
 
-BLOCK = 8  # fields that a CPU takes at once
+BLOCK = 8  # images that a CPU takes at once
 
 
 def embed_network(
-    fovs: pd.DataFrame,
-    root: Path,
+    images: Images,
     backbone: Mapping,
     paths: Mapping[str, Path],
     *,
     batch_size: int,
     threads: int,
 ) -> dict[str, str | float]:
-    """Write the embedding file of each strategy (the names of `paths`), all from one reading of the fields.
+    """Write the embedding file of each strategy (the names of `paths`), all from one reading of the images.
 
-    `fovs` is the table of that name, its keys lie below `root`, `backbone` is a row of the registry. Gives
-    what was measured: rate and device. Raises InputError for a bad field, backbone or weights.
+    `backbone` is a row of the registry. Gives what was measured: rate and device. Raises InputError for a bad
+    image, backbone or weights.
     """
     torch.set_num_threads(1)  # a sum over several threads would depend on their number
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder = Encoder(Network.model_validate(backbone), list(paths), device)
-    fields = good_fields(fovs)
     encoded = (
-        on_gpu(encoder, fields, root, batch_size, threads)
+        on_gpu(encoder, images.images, batch_size, threads)
         if device.type == "cuda"
-        else on_cpu(encoder, fields, root, threads)
+        else on_cpu(encoder, images.images, threads)
     )
-    rows = restore_order(encoded, [field.fov_id for field in fields])
-    footers = {strategy: encoder.footer(strategy) for strategy in paths}
-    return {**write_embeddings(rows, len(fields), paths, footers), "device": device_name(device)}
+    names = [image.name for image in images.images]
+    footers = {strategy: images.footer | encoder.footer(strategy) for strategy in paths}
+    rows = restore_order(encoded, names)
+    return {**write_embeddings(rows, images, paths, footers), "device": device_name(device)}
 
 
-def on_cpu(encoder: Encoder, fields: Iterable[Field], root: Path, threads: int) -> Iterator[Named]:
-    """Yield (fov_id, vectors by strategy) from blocks of one size, each block in one of the threads.
+def on_cpu(encoder: Encoder, images: Iterable[Image], threads: int) -> Iterator[Named]:
+    """Yield (name, vectors by strategy) from blocks of one size, each block in one of the threads.
 
     A kernel may sum in another order for a batch of another size, but not for other neighbours in a batch of
-    the same size; so a block that lacks fields is filled up, and a field has the same bits in any company.
+    the same size; so a block that lacks images is filled up, and an image has the same bits in any company.
     """
 
     def encode(block: Batch) -> dict[str, np.ndarray]:
-        counts = torch.from_numpy(read_batch(block, root, at_least=BLOCK))
+        counts = torch.from_numpy(read_batch(block, at_least=BLOCK))
         return encoder.encode(counts, block[0].pixel_size_um)
 
-    blocks = by_size(fields, BLOCK)
+    blocks = by_size(images, BLOCK)
     yield from in_rows(in_order(encode, blocks, workers=threads, ahead=2 * threads))
 
 
-def on_gpu(
-    encoder: Encoder, fields: Iterable[Field], root: Path, batch_size: int, threads: int
-) -> Iterator[Named]:
-    """Yield (fov_id, vectors by strategy) from batches that threads read ahead into pinned memory."""
+def on_gpu(encoder: Encoder, images: Iterable[Image], batch_size: int, threads: int) -> Iterator[Named]:
+    """Yield (name, vectors by strategy) from batches that threads read ahead into pinned memory."""
 
     def read(batch: Batch) -> torch.Tensor:
-        return torch.from_numpy(read_batch(batch, root)).pin_memory()
+        return torch.from_numpy(read_batch(batch)).pin_memory()
 
-    waiting = in_order(read, by_size(fields, batch_size), workers=max(threads, 4), ahead=4)
+    waiting = in_order(read, by_size(images, batch_size), workers=max(threads, 4), ahead=4)
     yield from in_rows((batch, encoder.encode(counts, batch[0].pixel_size_um)) for batch, counts in waiting)
 
 
 def in_rows(encoded: Iterable[tuple[Batch, dict[str, np.ndarray]]]) -> Iterator[Named]:
-    """Yield (fov_id, vectors by strategy) for each field of each batch."""
+    """Yield (name, vectors by strategy) for each image of each batch."""
     for batch, vectors in encoded:
-        for row, field in enumerate(batch):
-            yield field.fov_id, {strategy: block[row] for strategy, block in vectors.items()}
+        for row, image in enumerate(batch):
+            yield image.name, {strategy: block[row] for strategy, block in vectors.items()}
 
 
 def device_name(device: torch.device) -> str:

@@ -1,0 +1,39 @@
+"""Crops of one size around the nuclei of a field, and where they lie in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+BACKGROUND = 1  # percentile of a channel that stands for no light: the camera's offset
+
+
+def side_px(crop_um: float, pixel_size_um: float) -> int:
+    """The side of a crop in px, even, so that a centre lies in its middle."""
+    return 2 * max(1, round(crop_um / pixel_size_um / 2))
+
+
+def corners(centroids: np.ndarray, side: int) -> np.ndarray:
+    """Top and left in px of a crop around each centroid: int64 (cells, 2), negative beyond the edge."""
+    return np.floor(centroids + 0.5).astype(np.int64) - side // 2
+
+
+def background(counts: np.ndarray) -> np.ndarray:
+    """The level of each channel of a field without light, uint16 (channels,): a count that occurs in it."""
+    return np.percentile(counts, BACKGROUND, axis=(1, 2), method="lower").astype(np.uint16)
+
+
+def cut(image: np.ndarray, at: np.ndarray, side: int, fill: Sequence[int]) -> np.ndarray:
+    """Crops (cells, channels, side, side) of `image` (channels, height, width) with their corners `at`.
+
+    What lies beyond the image has the value `fill` of its channel; a corner lies at most `side` px outside.
+    """
+    channels, height, width = image.shape
+    padded = np.empty((channels, height + 2 * side, width + 2 * side), image.dtype)
+    padded[:] = np.asarray(fill, image.dtype)[:, None, None]
+    padded[:, side:-side, side:-side] = image
+    crops = np.empty((len(at), channels, side, side), image.dtype)
+    for crop, (top, left) in zip(crops, at + side, strict=True):
+        crop[:] = padded[:, top : top + side, left : left + side]
+    return crops

@@ -1,0 +1,81 @@
+"""All cells of a study: two tables and a crop store, from one pass over the fields."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from protloc.cells.cut import side_px
+from protloc.cells.field import CellsOfField, cells_of
+from protloc.crops import CropWriter
+from protloc.errors import InputError
+from protloc.fields import Field, good_fields
+from protloc.parallel import in_order
+from protloc.progress import progress
+
+
+def find_cells(
+    fovs: pd.DataFrame,
+    root: Path,
+    settings: Mapping[str, Any],
+    pixels: Path,
+    masks: Path,
+    *,
+    workers: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of `cells` and of `segmented`; the crops go to the store in the files `pixels` and `masks`.
+
+    `fovs` is the table of that name, its keys lie below `root`; `settings` are those of the group `cells`.
+    Memory holds the rows and a few fields, whatever their number. Raises InputError for fields of several
+    scales, whose crops would differ in size, and for a field that cannot be read.
+    """
+    fields = good_fields(fovs)
+    side, genes = _common_side(fields, settings), dict(zip(fovs["fov_id"], fovs["gene"], strict=True))
+    find = partial(_find, root=root, settings=settings)
+    cells, segmented, row = [], [], 0
+    found = in_order(find, fields, workers=workers, ahead=2 * workers, pool=ProcessPoolExecutor)
+    with CropWriter(pixels, masks, side) as store:
+        for field, of_field in progress(found, total=len(fields), unit="fields"):
+            rows = of_field.rows.assign(fov_id=field.fov_id, gene=genes[field.fov_id])
+            rows["cell_id"] = [f"{field.fov_id}-{label:04d}" for label in rows["label"]]
+            cells.append(rows.assign(row=range(row, row + len(rows))))
+            row += len(rows)
+            segmented.append(_summary(field, of_field))
+            store.add(of_field.crops, of_field.nuclei, of_field.others)
+    tables = pd.concat(cells, ignore_index=True), pd.DataFrame(segmented)
+    _report(*tables)
+    return tables
+
+
+def _common_side(fields: list[Field], settings: Mapping[str, Any]) -> int:
+    sides = {side_px(settings["crop_um"], field.pixel_size_um) for field in fields}
+    if len(sides) != 1:
+        raise InputError(
+            f"fovs.parquet: pixel_size_um: crops of cells.crop_um would be {sorted(sides)} px wide, one size "
+            f"is needed; study images of one scale at a time"
+        )
+    return sides.pop()
+
+
+def _find(field: Field, *, root: Path, settings: Mapping[str, Any]) -> CellsOfField:
+    return cells_of(field, field.read(root), settings)
+
+
+def _summary(field: Field, found: CellsOfField) -> dict[str, Any]:
+    """A row of `segmented`."""
+    kept = int(found.rows["kept"].sum())
+    return {"fov_id": field.fov_id, "nuclei": len(found.rows), "kept": kept, "problem": found.problem}
+
+
+def _report(cells: pd.DataFrame, segmented: pd.DataFrame) -> None:
+    """Log what was found, what is left out of the embeddings, and the fields with a problem."""
+    logging.info("%d nuclei in %d fields, %d are kept", len(cells), len(segmented), cells["kept"].sum())
+    problems = segmented["problem"].value_counts()
+    for problem, count in sorted(problems.items()):
+        logging.warning("%d of %d fields: %s", count, len(segmented), problem)

@@ -1,0 +1,88 @@
+"""What is embedded: the good fields of view of a study, or its cells, in the order of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from protloc.crops import Crops, open_crops
+from protloc.fields import good_fields
+from protloc.tables import read_table
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image, not yet read: height and width in px; `read` gives uint16 counts (2, height, width)."""
+
+    name: str
+    height: int
+    width: int
+    pixel_size_um: float
+    read: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a level, `fov` or `cell`, and what the embedding file says of how they were cut."""
+
+    level: str
+    images: list[Image]
+    footer: dict[str, str]
+
+    @property
+    def table(self) -> str:
+        """The name of the table of their vectors."""
+        return {"fov": "embeddings", "cell": "cell_embeddings"}[self.level]
+
+
+def open_images(inputs: Mapping[str, str], raw: str, mask_others: bool) -> Images:
+    """The images of a step: cells where its `inputs` name them, else the fields below the folder `raw`."""
+    if "cells" in inputs.keys():  # noqa: SIM118 (a list of Snakemake's has names as keys alone)
+        crops = open_crops(inputs["pixels"], inputs["masks"])
+        return cell_images(read_table("cells", inputs["cells"]), crops, mask_others)
+    return field_images(read_table("fovs", inputs["fovs"]), Path(raw))
+
+
+def field_images(fovs: pd.DataFrame, root: Path) -> Images:
+    """The good fields of the table `fovs`, whose keys lie below `root`."""
+    images = [
+        Image(field.fov_id, field.height, field.width, field.pixel_size_um, partial(field.read, root))
+        for field in good_fields(fovs)
+    ]
+    return Images("fov", images, {"level": "fov"})
+
+
+def cell_images(cells: pd.DataFrame, crops: Crops, mask_others: bool) -> Images:
+    """The kept cells of the table `cells`; with `mask_others`, other cells are at the field's background."""
+    kept = cells[cells["kept"]].sort_values("cell_id")
+    columns = ["cell_id", "row", "pixel_size_um", "background_nucleus", "background_protein"]
+    images = [
+        Image(
+            name,
+            crops.side,
+            crops.side,
+            pixel_size_um,
+            partial(_read_cell, crops, row, background if mask_others else None),
+        )
+        for name, row, pixel_size_um, *background in kept[columns].itertuples(index=False)
+    ]
+    footer = {
+        "level": "cell",
+        "crop_px": str(crops.side),
+        "other_cells": "masked" if mask_others else "shown",
+    }
+    return Images("cell", images, footer)
+
+
+def _read_cell(crops: Crops, row: int, background: list[int] | None) -> np.ndarray:
+    """Uint16 counts (2, side, side) of a crop, with other cells at `background` per channel if given."""
+    counts = crops.read([row])[0]
+    if background is None:
+        return counts
+    others = crops.masks([row], "others")
+    return np.where(others, np.array(background, np.uint16)[:, None, None], counts)
