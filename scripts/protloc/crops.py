@@ -69,12 +69,13 @@ class CropWriter:
 
     def __init__(self, pixels: Path, masks: Path, side: int) -> None:
         of_pixels, of_masks = _shapes(side)
+        self._bits = side**2
         self._pixels = _Growing(pixels, of_pixels, np.uint16)
         self._masks = _Growing(masks, of_masks, np.uint8)
 
     def add(self, counts: np.ndarray, nuclei: np.ndarray, others: np.ndarray) -> None:
         """Append cells: counts uint16 (cells, 2, side, side), masks bool (cells, side, side)."""
-        masks = np.stack([nuclei, others], axis=1).reshape(len(counts), len(MASKS), -1)
+        masks = np.stack([nuclei, others], axis=1).reshape(len(counts), len(MASKS), self._bits)
         self._pixels.append(counts)
         self._masks.append(np.packbits(masks, axis=-1))
 

@@ -55,7 +55,9 @@ def find_cells(
 
 def _common_side(fields: list[Field], settings: Mapping[str, Any]) -> int:
     sides = {side_px(settings["crop_um"], field.pixel_size_um) for field in fields}
-    if len(sides) != 1:
+    if not sides:
+        raise InputError("fovs.parquet: status: no field is good; see its column problem")
+    if len(sides) > 1:
         raise InputError(
             f"fovs.parquet: pixel_size_um: crops of cells.crop_um would be {sorted(sides)} px wide, one size "
             f"is needed; study images of one scale at a time"
