@@ -12,7 +12,8 @@ import torch
 from protloc.config.backbones import Network
 from protloc.embed.encoder import Encoder
 from protloc.embed.images import field_images
-from protloc.embed.network import BLOCK, embed_network, on_cpu
+from protloc.embed.network import BLOCK, embed_network, on_cpu, on_gpu
+from protloc.embed.speed import closeness, work_per_image
 from protloc.errors import InputError
 from protloc.fields import good_fields
 from protloc.hashing import sha256_path
@@ -62,6 +63,7 @@ def embed(study, folder: Path, backbone=CNN, strategies=("replicate_fill",), **h
         field_images(fovs, root), backbone, paths, **({"batch_size": 4, "threads": 1} | how)
     )
     assert facts["images_per_second"] > 0 and facts["device"] == "cpu"
+    assert 0 < facts["share_of_peak"] < 2 and facts["closest_to_float32"] == 1
     return paths
 
 
@@ -208,3 +210,34 @@ def test_minmax_reaches_0_and_1_in_each_channel():
 )
 def test_sides_are_rounded_to_the_multiple(side, factor, multiple, expected):
     assert shown(side, factor, multiple) == expected
+
+
+def test_the_work_of_an_image_is_that_of_the_published_architecture():
+    large = VIT | {"options": {"dynamic_img_size": True}, "um_per_px": 0.2}
+    encoder = Encoder(Network.model_validate(large), ["replicate_fill"], CPU)
+    counts = torch.zeros(2, 2, 224, 224, dtype=torch.uint16)
+    assert work_per_image(encoder, counts, 0.2) == pytest.approx(9.2e9, rel=0.01)  # ViT-S/16 at 224 px
+
+
+def test_reduced_precision_is_compared_with_float32(caplog):
+    encoder = Encoder(Network.model_validate(VIT), ["replicate_fill"], CPU)
+    counts = torch.from_numpy(np.random.default_rng(0).integers(300, 5000, (4, 2, 64, 64), dtype=np.uint16))
+    encoder.precision = torch.bfloat16
+    assert 0.99 < closeness(encoder, counts, 0.2) < 1 and not caplog.records
+    exact = encoder.vectors
+    encoder.vectors = lambda *how: {k: v if how[2:] else v.flip(1) for k, v in exact(*how).items()}
+    assert closeness(encoder, counts, 0.2) < 0.99 and "cosine" in caplog.text
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_way_through_a_gpu_gives_the_vectors_of_a_cpu(study, monkeypatch, batch_size):
+    """The GPU's own code, but for the pinning of memory, which needs a driver."""
+    root, fovs = study
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    encoder = Encoder(Network.model_validate(VIT), ["replicate_fill"], CPU)
+    images = field_images(fovs, root).images
+    expected = dict(on_cpu(encoder, images, 1))
+    found = dict(on_gpu(encoder, images, batch_size, 2))
+    assert found.keys() == expected.keys() == {image.name for image in images}
+    for name, vectors in expected.items():
+        assert np.allclose(found[name]["replicate_fill"], vectors["replicate_fill"], atol=1e-4)

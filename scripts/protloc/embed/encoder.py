@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -31,18 +31,29 @@ class Encoder:
         self.passes = {matrix: fold(model, matrix, *network.moments) for matrix in distinct}
 
     @torch.inference_mode()
-    def encode(self, counts: Tensor, pixel_size_um: float) -> dict[str, np.ndarray]:
-        """Float32 (batch, dimension) per strategy, for uint16 counts (batch, channel, height, width)."""
+    def vectors(
+        self, counts: Tensor, pixel_size_um: float, precision: torch.dtype | None = None
+    ) -> dict[str, Tensor]:
+        """Float32 (batch, dimension) per strategy, for uint16 counts (batch, channel, height, width).
+
+        The network computes in `precision`, if it is given, instead of the device's own. A GPU may still be
+        at work when this returns.
+        """
+        precision = precision or self.precision
         network = self.network
         scale = (pixel_size_um, network.um_per_px, network.size_multiple)
         images = prepare(counts, *scale, self.device, network.normalization)
         images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self.precision, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             vectors = {matrix: model(images) for matrix, model in self.passes.items()}
         return {
-            name: torch.cat([vectors[matrix] for matrix in several], dim=1).float().cpu().numpy()
+            name: torch.cat([vectors[matrix] for matrix in several], dim=1).float()
             for name, several in self.matrices.items()
         }
+
+    def encode(self, counts: Tensor, pixel_size_um: float) -> dict[str, np.ndarray]:
+        """The same as arrays."""
+        return to_host(self.vectors(counts, pixel_size_um))
 
     def footer(self, strategy: str) -> dict[str, str]:
         """What the vectors of a strategy are, for the file they lie in; equal for equal vectors."""
@@ -66,3 +77,8 @@ class Encoder:
             "feature": self.feature,
             "dimension": str(self.features * len(self.matrices[strategy])),
         }
+
+
+def to_host(vectors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """The tensors as arrays, once they are computed."""
+    return {name: tensor.cpu().numpy() for name, tensor in vectors.items()}

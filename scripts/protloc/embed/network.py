@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 
 from protloc.config.backbones import Network
 from protloc.embed.batches import Batch, by_size, read_batch, restore_order
-from protloc.embed.encoder import Encoder
+from protloc.embed.encoder import Encoder, to_host
 from protloc.embed.images import Image, Images
+from protloc.embed.speed import speed_facts
 from protloc.embed.store import Named, write_embeddings
 from protloc.parallel import in_order
 
@@ -42,7 +44,11 @@ def embed_network(
     names = [image.name for image in images.images]
     footers = {strategy: images.footer | encoder.footer(strategy) for strategy in paths}
     rows = restore_order(encoded, names)
-    return {**write_embeddings(rows, images, paths, footers), "device": device_name(device)}
+    measured = write_embeddings(rows, images, paths, footers)
+    measured |= speed_facts(
+        encoder, next(by_size(images.images, BLOCK)), measured["images_per_second"], threads
+    )
+    return measured | {"device": device_name(device)}
 
 
 def on_cpu(encoder: Encoder, images: Iterable[Image], threads: int) -> Iterator[Named]:
@@ -67,7 +73,11 @@ def on_gpu(encoder: Encoder, images: Iterable[Image], batch_size: int, threads: 
         return torch.from_numpy(read_batch(batch)).pin_memory()
 
     waiting = in_order(read, by_size(images, batch_size), workers=max(threads, 4), ahead=4)
-    yield from in_rows((batch, encoder.encode(counts, batch[0].pixel_size_um)) for batch, counts in waiting)
+    queued = ((batch, encoder.vectors(counts, batch[0].pixel_size_um)) for batch, counts in waiting)
+    for earlier, _ in pairwise(
+        chain(queued, [None])
+    ):  # the GPU has the next batch before this one is fetched
+        yield from in_rows([(earlier[0], to_host(earlier[1]))])
 
 
 def in_rows(encoded: Iterable[tuple[Batch, dict[str, np.ndarray]]]) -> Iterator[Named]:
