@@ -16,7 +16,7 @@ from protloc.errors import InputError
 from protloc.flags import FLAGS
 
 TEXT, INT, REAL, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-TEXTS, REALS = pa.list_(pa.string()), pa.list_(pa.float32())
+TEXTS, REALS, INTS = pa.list_(pa.string()), pa.list_(pa.float32()), pa.list_(pa.int64())
 ROW_GROUP = 8192
 
 
@@ -54,7 +54,7 @@ RUN = (
     Column("fraction", REAL, "share of the training part that was used, 0 to 1"),
     Column("seed", INT, "seed of the split, of its fractions and of the run"),
 )
-
+K = Column("k", INT, "number of neighbours, where there are any", nullable=True)
 ROUTE = (
     Column("task", TEXT, "what was done with the vectors: `probe`, `knn`, `knn_weighted`"),
     Column("level", TEXT, "what a vector stands for: `fov` or `cell`"),
@@ -189,23 +189,42 @@ TABLES = {
             Column("probabilities", REALS, "one per class: of a softmax (`single`) or of sigmoids (`multi`)"),
         ),
     ),
+    "neighbours": Table(
+        "a cell as a query for its nearest neighbours",
+        ("label_policy", "apart", "seed", "cell_id"),
+        (
+            Column("label_policy", TEXT, "as in cell_labels"),
+            Column("apart", TEXT, "what a neighbour may not share with it: `protein`, `fov` or `cell`"),
+            Column("seed", INT, "seed of the draw of cells"),
+            CELL_ID,
+            GENE,
+            FOV_ID,
+            Column("truth", TEXT, "its label"),
+            Column("k", INTS, "numbers of neighbours that vote, ascending"),
+            Column("plain", TEXTS, "for each k: the label of most of them"),
+            Column("weighted", TEXTS, "for each k: the same, weighted by exp(similarity / temperature)"),
+            Column("nearest", TEXTS, "cell_id of up to ten neighbours, near to far"),
+            Column("similarity", REALS, "cosine of each of these, -1 to 1"),
+        ),
+    ),
     "metrics": Table(
         "a metric of a run",
         (*(column.name for column in (*ROUTE, *RUN)), "k", "metric"),
         (
             *ROUTE,
             *RUN,
-            Column("k", INT, "number of neighbours, where there are any", nullable=True),
+            K,
             Column("metric", TEXT, "`macro_f1`, `micro_f1`; `protein_…` after averaging a protein's fields"),
             Column("value", REAL, "0 to 1"),
         ),
     ),
     "summary": Table(
         "a metric over the seeds of a setting",
-        (*(column.name for column in (*ROUTE, *RUN[:3])), "metric"),
+        (*(column.name for column in (*ROUTE, *RUN[:3])), "k", "metric"),
         (
             *ROUTE,
             *RUN[:3],
+            K,
             Column("metric", TEXT, "as in metrics"),
             Column("runs", INT, "number of seeds"),
             Column("mean", REAL, "mean over seeds"),

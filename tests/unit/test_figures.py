@@ -29,7 +29,8 @@ def summary(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
         for fraction in (0.1, 1.0)
     ]
     spread_of = {"low": lambda rows: rows["mean"] - 0.05, "high": lambda rows: rows["mean"] + 0.05}
-    return pd.DataFrame(rows).assign(label_policy="single", metric="macro_f1", runs=3, **spread_of)
+    fixed = {"task": "probe", "label_policy": "single", "metric": "macro_f1", "runs": 3}
+    return pd.DataFrame(rows).assign(**fixed, **spread_of)
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +85,10 @@ def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
         assert np.asarray(without.crop(corner)).min() > 128
 
 
-def test_a_summary_without_macro_f1_is_refused(tmp_path):
+@pytest.mark.parametrize("other", [{"metric": "micro_f1"}, {"task": "knn"}])
+def test_a_summary_without_macro_f1_of_probes_is_refused(tmp_path, other):
     with pytest.raises(InputError, match="no macro_f1 to draw"):
-        draw_fractions(summary().assign(metric="micro_f1"), TITLES, [], False, [tmp_path / "x.png"])
+        draw_fractions(summary().assign(**other), TITLES, [], False, [tmp_path / "x.png"])
 
 
 @pytest.mark.parametrize("heights", [[], [0.5], [0.0, 0.01, 0.02], [0.97, 0.98, 0.99], [0.1, 0.5, 0.51]])

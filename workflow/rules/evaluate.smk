@@ -17,7 +17,7 @@ rule evaluate:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        routes=[["probe", "fov", *route] for route in ROUTES],
+        routes={"predictions": [["probe", "fov", *route] for route in ROUTES]},
         draws=STUDY.figures.bootstrap_draws,
         code=code("evaluate.py"),
     message:

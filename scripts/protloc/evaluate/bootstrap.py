@@ -29,18 +29,18 @@ def by_protein(runs: Sequence[Level], genes: np.ndarray) -> np.ndarray:
     return sums
 
 
-def intervals(counts: np.ndarray, drawn: np.ndarray) -> dict[str, tuple[float, float]]:
-    """95 % interval of each metric's mean over runs, from `counts` by protein and `drawn` weights.
+def intervals(counts: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    """The two bounds (2, …) of each metric's mean over runs: a 95 % interval.
 
-    A run with none of its proteins in a draw does not count there.
+    `counts` (runs, proteins, …, 3, classes) are sums by protein, for one setting or for several at once;
+    `drawn` are weights. A run with none of its proteins in a draw does not count there.
     """
     runs, proteins, *shape = counts.shape
-    flat = counts.transpose(1, 0, 2, 3).reshape(proteins, -1)
+    flat = np.moveaxis(counts, 1, 0).reshape(proteins, -1)
     resampled = (drawn @ flat).reshape(len(drawn), runs, *shape)  # sums of integers: exact in any order
-    empty = resampled.sum(axis=(2, 3)) == 0
+    empty = resampled.sum(axis=(-2, -1)) == 0
     bounds = {}
     for name, metric in METRICS.items():
         means = np.nanmean(np.where(empty, np.nan, metric(resampled)), axis=1)
-        low, high = np.percentile(means, PERCENTILES)
-        bounds[name] = (float(low), float(high))
+        bounds[name] = np.percentile(means, PERCENTILES, axis=0)
     return bounds

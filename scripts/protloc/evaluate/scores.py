@@ -14,6 +14,7 @@ from protloc.evaluate.levels import Level, levels
 from protloc.tables import ROUTE, RUN
 
 METRICS = {"macro_f1": macro, "micro_f1": micro}
+NO_K = pd.Series(dtype="Int64")  # empty in every row: there are no neighbours
 SETTING = [column.name for column in RUN if column.name != "seed"]
 
 
@@ -35,25 +36,25 @@ def score_route(
         of_runs = _metrics(runs)
         metrics.append(of_runs.assign(**keys))
         summary.append(_summary(of_runs, _intervals(list(runs.values()), draws, setting[:2])).assign(**keys))
-    columns = dict(zip((column.name for column in ROUTE), route, strict=True))
+    columns = dict(zip((column.name for column in ROUTE), route, strict=True)) | {"k": NO_K}
     whole = (pd.concat(tables, ignore_index=True).assign(**columns) for tables in (metrics, summary))
     return tuple(whole)
 
 
 def _metrics(runs: Mapping[int, Mapping[str, Level]]) -> pd.DataFrame:
-    """Each metric of each seed's run; `k` is empty, there are no neighbours."""
+    """Each metric of each seed's run."""
     rows = [
         {"seed": seed, "metric": prefix + name, "value": float(metric(level.counts.sum(axis=0)))}
         for seed, of_run in runs.items()
         for prefix, level in of_run.items()
         for name, metric in METRICS.items()
     ]
-    return pd.DataFrame(rows).assign(k=pd.array([pd.NA] * len(rows), dtype="Int64"))
+    return pd.DataFrame(rows)
 
 
 def _intervals(
     runs: Sequence[Mapping[str, Level]], draws: int, setting: Sequence[str]
-) -> dict[str, tuple[float, float]]:
+) -> dict[str, np.ndarray]:
     """95 % interval of each metric, from the same draws for all seeds, fractions and routes: paired."""
     genes = np.unique(np.concatenate([run["protein_"].genes for run in runs]))
     drawn = weights(len(genes), draws, setting)
@@ -64,7 +65,7 @@ def _intervals(
     }
 
 
-def _summary(metrics: pd.DataFrame, bounds: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+def _summary(metrics: pd.DataFrame, bounds: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Mean, standard deviation and interval of each metric over the seeds of a setting."""
     grouped = metrics.groupby("metric")["value"]
     summary = grouped.agg(runs="count", mean="mean", sd="std").reset_index()

@@ -32,9 +32,9 @@ def draw_fractions(
     """Write the figure: a column per split unit, a row per label policy, a line per backbone and strategy.
 
     `summary` is the table of that name, `titles` and `controls` are by backbone. Raises InputError if it has
-    no macro F1.
+    no macro F1 of probes.
     """
-    scores = summary[summary["metric"] == "macro_f1"]
+    scores = summary[(summary["task"] == "probe") & (summary["metric"] == "macro_f1")]
     if scores.empty:
         raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
     units = [unit for unit in UNITS if unit in set(scores["split_unit"])]

@@ -57,10 +57,11 @@ def divide(split: pd.DataFrame, unit: str, policy: str, classes: Sequence[str]) 
 
 
 def _scores(summary: pd.DataFrame | None, titles: Mapping[str, str]) -> list[dict]:
-    """Macro F1 of fields at the largest fraction, best first within each split."""
+    """Macro F1 of probes on fields at the largest fraction, best first within each split."""
     if summary is None:
         return []
-    whole = summary[(summary["metric"] == "macro_f1") & (summary["fraction"] == summary["fraction"].max())]
+    probes = summary[(summary["task"] == "probe") & (summary["metric"] == "macro_f1")]
+    whole = probes[probes["fraction"] == probes["fraction"].max()]
     whole = whole.assign(title=whole["backbone"].map(titles))
     order = ["split_unit", "label_policy", "mean", "backbone", "strategy"]
     whole = whole.sort_values(order, ascending=[False, True, False, True, True])

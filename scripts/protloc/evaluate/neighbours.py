@@ -1,0 +1,77 @@
+"""The metrics of what nearest neighbours vote, for all k and both votes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from protloc.errors import InputError
+from protloc.evaluate.bootstrap import intervals, weights
+from protloc.evaluate.f1 import macro_of_present, micro
+
+VOTES = {"knn": "plain", "knn_weighted": "weighted"}
+METRICS = {"macro_f1": macro_of_present, "micro_f1": micro}  # over the classes that are true in the run
+
+
+def score_neighbours(
+    neighbours: pd.DataFrame, route: Sequence[str], draws: int, name: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of `metrics` and of `summary` for the table `neighbours` of one route, read from the file `name`.
+
+    `route` is level, backbone and strategy. Raises InputError if k differs between the runs of a setting.
+    """
+    metrics, summary = [], []
+    for (unit, policy), rows in neighbours.groupby(["apart", "label_policy"]):
+        if rows["k"].map(tuple).nunique() > 1:
+            raise InputError(
+                f"{name}: k differs between seeds at {unit}, {policy}; run again with --forcerun knn"
+            )
+        keys = dict(zip(("level", "backbone", "strategy"), route, strict=True))
+        keys |= {"split_unit": unit, "label_policy": policy, "fraction": 1.0}
+        of_runs, of_setting = _score(rows, draws, (unit, policy))
+        metrics.append(of_runs.assign(**keys))
+        summary.append(of_setting.assign(**keys))
+    return pd.concat(metrics, ignore_index=True), pd.concat(summary, ignore_index=True)
+
+
+def _score(rows: pd.DataFrame, draws: int, setting: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Each seed's metrics, and their summary, at one setting."""
+    genes, classes = pd.Index(np.unique(rows["gene"])), pd.Index(np.unique(rows["truth"]))
+    counts = {seed: count_votes(run, genes, classes) for seed, run in rows.groupby("seed")}
+    k = pd.array(rows["k"].iloc[0], dtype="Int64")
+    columns = pd.MultiIndex.from_product([VOTES, k], names=["task", "k"])
+    drawn = weights(len(genes), draws, setting)
+    metrics, summary = [], []
+    for metric, bounds in intervals(np.stack(list(counts.values())), drawn).items():
+        values = {seed: METRICS[metric](of_run.sum(axis=0)) for seed, of_run in counts.items()}
+        of_runs = _long(values, columns).assign(metric=metric)
+        metrics.append(of_runs)
+        over_seeds = of_runs.groupby(["task", "k", "metric"], sort=False)["value"]
+        of_metric = over_seeds.agg(runs="count", mean="mean", sd="std").reset_index()
+        summary.append(of_metric.assign(low=bounds[0], high=bounds[1]))
+    return pd.concat(metrics), pd.concat(summary)
+
+
+def count_votes(run: pd.DataFrame, genes: pd.Index, classes: pd.Index) -> np.ndarray:
+    """Counts of each protein: float64 (genes, votes × k, 3, classes), all `plain` before all `weighted`.
+
+    The three are true positives, false positives and false negatives.
+    """
+    gene, truth = genes.get_indexer(run["gene"]), classes.get_indexer(run["truth"])
+    ballots = np.concatenate([np.stack(run[vote]) for vote in VOTES.values()], axis=1)
+    predicted = classes.get_indexer(ballots.ravel()).reshape(ballots.shape)
+    shape = (len(genes), ballots.shape[1], 3, len(classes))
+    counts = np.zeros(shape)
+    for place, guess in enumerate(predicted.T):
+        hit = guess == truth
+        for kind, (rows, of) in enumerate(((hit, truth), (~hit, guess), (~hit, truth))):
+            np.add.at(counts, (gene[rows], place, kind, of[rows]), 1)
+    return counts
+
+
+def _long(values: Mapping[int, np.ndarray], columns: pd.MultiIndex) -> pd.DataFrame:
+    """A row for each seed, task and k, of a value (votes × k) for each seed."""
+    table = pd.DataFrame(values, index=columns).rename_axis(columns="seed")
+    return table.stack().rename("value").reset_index()
