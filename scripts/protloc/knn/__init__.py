@@ -1,0 +1,1 @@
+"""The localization of a cell from the labels of its nearest neighbours."""

@@ -1,0 +1,63 @@
+"""Unit vectors whose cosine similarities do not depend on the order in which they are summed.
+
+A component is rounded to a multiple of 2^-24, and what is left of it to one of 2^-44: both parts fit float32.
+The products of two parts and the sums of any of them fit the 53 bits of float64 (up to 2^18 dimensions). So a
+dot product of parts is exact, whatever a library, a block or a thread makes of its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from protloc.errors import InputError
+
+STEPS = (2.0**24, 2.0**44)
+PIECE = 256  # vectors that are widened to float64 at once: they stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Units:
+    """The parts of unit vectors, float32 (cells, dimension) each, that add up to them within 2^-45."""
+
+    high: np.ndarray
+    low: np.ndarray
+
+    def similarity(self, row: int, others: np.ndarray) -> np.ndarray:
+        """Cosine of the vector `row` with each of `others` (rows), float64, equal in either direction.
+
+        The product of the two low parts is left out and the sum of the other three is rounded once, so it is
+        within sqrt(dimension) 2^-44 + dimension 2^-50 of the true one, usually within 1e-12.
+        """
+        high, low = (part[row].astype(np.float64) for part in (self.high, self.low))
+        result = np.empty(len(others))
+        for start in range(0, len(others), PIECE):
+            piece = others[start : start + PIECE]
+            wide = self.high[piece].astype(np.float64)
+            cross = wide @ low + self.low[piece].astype(np.float64) @ high
+            result[start : start + PIECE] = wide @ high + cross
+        return result
+
+
+def unit_vectors(vectors: np.ndarray, names: Sequence[str]) -> Units:
+    """The parts of the L2-normalized `vectors`, float32 (cells, dimension).
+
+    Raises InputError for a vector of zeros, which points nowhere, with its name.
+    """
+    parts = Units(np.empty_like(vectors), np.empty_like(vectors))
+    for start in range(0, len(vectors), PIECE):
+        rows = slice(start, start + PIECE)
+        wide = vectors[rows].astype(np.float64)
+        length = np.linalg.norm(wide, axis=1, keepdims=True)
+        if not length.all():
+            name = names[start + int(np.argmin(length))]
+            raise InputError(
+                f"embedding: the vector of {name} is zero and has no direction; leave the backbone out of "
+                f"cells.backbones, or the cell out"
+            )
+        wide /= length
+        parts.high[rows] = np.rint(wide * STEPS[0]) / STEPS[0]
+        parts.low[rows] = np.rint((wide - parts.high[rows]) * STEPS[1]) / STEPS[1]
+    return parts
