@@ -50,7 +50,8 @@ def test_a_changed_helper_changes_the_hashes_of_its_importers_alone():
     assert "protloc/splits/stratify.py" not in module_hashes("acquire.py")
 
 
-STAGES = ("acquire", "simulate", "embed", "pretrain", "splits", "probe", "evaluate", "figures", "report")
+SHARED = {"config", "models"}
+STAGES = sorted({path.parent.name for path in (SCRIPTS / "protloc").glob("*/__init__.py")} - SHARED)
 
 
 @pytest.mark.parametrize("stage", STAGES)
