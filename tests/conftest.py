@@ -1,10 +1,13 @@
-"""What tests share: the real images and labels, where this checkout has them."""
+"""What tests share: the real images and labels, and a browser, where there are any."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from browser import chromium
+
+__all__ = ["chromium"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
