@@ -42,6 +42,13 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("--fields", type=int, default=60, help="how many to show it; more tell more (60)")
     probe.add_argument("--pixel-size-um", type=float, default=0.206349, help="of the images (0.206349)")
     probe.set_defaults(run=_probe_channels)
+    label = commands.add_parser("label", help="write a page on which a person labels cells of a study")
+    label.add_argument("results", type=Path, help="folder of a study with cells, such as results/demo")
+    label.add_argument("output", type=Path, help="HTML file to write")
+    label.add_argument("--cells", type=int, default=200, help="how many to show (200)")
+    label.add_argument("--seed", type=int, default=0, help="another one shows other cells (0)")
+    label.add_argument("--csv", type=Path, help="labels given earlier: those cells are shown too")
+    label.set_defaults(run=_label)
     return parser
 
 
@@ -91,6 +98,17 @@ def _probe_channels(options: argparse.Namespace) -> None:
         "proteins;\n  below about two of them nothing is shown."
         "\nnorm, dims: length of the vectors, and over how many directions they spread."
     )
+
+
+def _label(options: argparse.Namespace) -> None:
+    from protloc.config.load import load_backbones, load_study, read_yaml
+    from protloc.labelling.page import write_label_page
+    from protloc.modules import SCRIPTS
+
+    registry = load_backbones(SCRIPTS.parent / "config/backbones.yaml")
+    study = load_study(read_yaml(options.results / "config.yaml"), registry)
+    chosen = {"count": options.cells, "seed": options.seed, "earlier": options.csv}
+    print(write_label_page(options.results, study, options.output, **chosen))
 
 
 if __name__ == "__main__":
