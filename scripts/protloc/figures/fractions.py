@@ -10,16 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from protloc.errors import InputError
+from protloc.figures.looks import Route, looks_of_routes
 from protloc.figures.names import name_lines, room
-from protloc.figures.style import COLOURS, GREY, WIDTH_MM, note, plain, sheet
+from protloc.figures.style import WIDTH_MM, note, sheet
 
 UNITS = {"protein": "New proteins (split by protein)", "fov": "New fields of known proteins (split by field)"}
 POLICIES = {"single": "one label a protein", "multi": "several labels a protein"}
 LEFT, TOP, BOTTOM, GAP, PANEL = 12.0, 7.0, 17.0, 7.0, 62.0  # mm
-CONTROL_DASHES = ((4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5), (2.5, 2.5))
-MARKERS = ("o", "s", "^", "D", "v", "P")
 NOTE = "Means over {seeds} seeds; bars: 95 % intervals by bootstrap over proteins. Dashed grey: controls."
-Route = tuple[str, str]
 
 
 def draw_fractions(
@@ -39,7 +37,7 @@ def draw_fractions(
         raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
     units = [unit for unit in UNITS if unit in set(scores["split_unit"])]
     policies = [policy for policy in POLICIES if policy in set(scores["label_policy"])]
-    looks = _looks(scores, titles, controls)
+    looks = looks_of_routes(scores, titles, controls)
     height = TOP + BOTTOM + len(policies) * PANEL + (len(policies) - 1) * GAP
     right = WIDTH_MM - room([str(look["label"]) for look in looks.values()])
     with sheet(height, outputs) as figure:
@@ -65,28 +63,6 @@ def draw_fractions(
         middle = (LEFT + right) / 2 / WIDTH_MM
         figure.supxlabel("labelled training data used (%)", x=middle, y=7 / height, fontsize="medium")
         note(figure, NOTE.format(seeds=scores["runs"].max()), simulated, LEFT)
-
-
-def _looks(
-    scores: pd.DataFrame, titles: Mapping[str, str], controls: Collection[str]
-) -> dict[Route, dict[str, object]]:
-    """How the line of each backbone and strategy looks: a colour per backbone, controls grey and dashed."""
-    backbones = [name for name in titles if name in set(scores["backbone"])]
-    learned = [name for name in backbones if name not in controls]
-    looks: dict[Route, dict[str, object]] = {}
-    for name in backbones:
-        strategies = sorted(scores.loc[scores["backbone"] == name, "strategy"].unique())
-        for number, strategy in enumerate(strategies):
-            label = titles[name] + (f", {plain(strategy)}" if len(strategies) > 1 else "")
-            if name in controls:
-                grey = sum(look["color"] == GREY for look in looks.values())
-                dashes = CONTROL_DASHES[grey % len(CONTROL_DASHES)]
-                look = {"color": GREY, "dashes": dashes, "markerfacecolor": "white", "linewidth": 1.0}
-                look["marker"] = MARKERS[grey % len(MARKERS)]
-            else:
-                look = {"color": COLOURS[learned.index(name) % len(COLOURS)], "marker": MARKERS[number]}
-            looks[name, strategy] = look | {"label": label}
-    return looks
 
 
 def _panel(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Mapping[str, object]]) -> None:

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from protloc.choose import spread_over_classes
 from protloc.errors import InputError
+from protloc.figures.blocks import LINES, Block, all_names, draw_blocks
 from protloc.figures.nearest import nearest
-from protloc.figures.style import EDGE_MM, INK, MARKS, RIGHT, WIDTH_MM, WRONG, note, plain, sheet, write
-from protloc.figures.thumbnail import CONTRAST, bar_length, draw_thumbnail, place, wrapped
-
-GAP, APART, LINE, HEADING, FOOT = 2.5, 5.0, 2.75, 5.0, 13.0  # mm
-LARGEST = 28.0  # mm, side of a thumbnail
-LINES, LETTER = 3, 1.22  # below a thumbnail; mm a letter
-
-
-@dataclass(frozen=True)
-class Block:
-    """What one backbone is shown to do: its title, and for each query the ids and similarities found."""
-
-    title: str
-    found: Mapping[str, list[tuple[str, float]]]
+from protloc.figures.style import INK, MARKS, RIGHT, WRONG, plain
+from protloc.figures.thumbnail import CONTRAST, bar_length, draw_thumbnail, wrapped
 
 
 def draw_neighbours(
@@ -58,39 +47,13 @@ def draw_neighbours(
         Block(name, {query: nearest(query, *embedding, genes, neighbours) for query in asked["fov_id"]})
         for name, embedding in zip(names, embeddings, strict=True)
     ]
-    _draw(blocks, fields, labels, raw, neighbours, simulated, output)
+    bar_um = bar_length(fields.loc[all_names(blocks)])
 
+    def show(axis: Axes, query: str, name: str, similarity: float | None, letters: int) -> None:
+        look = _look(fields.loc[name], fields.loc[query], similarity, labels, letters)
+        draw_thumbnail(axis, fields.loc[name], raw, bar_um=bar_um, **look)
 
-def _draw(
-    blocks: Sequence[Block],
-    fields: pd.DataFrame,
-    labels: Mapping[str, Sequence[str]],
-    raw: Path,
-    columns: int,
-    simulated: bool,
-    output: Path,
-) -> None:
-    """Lay the blocks out, one below the other."""
-    side = min(LARGEST, (WIDTH_MM - 2 * EDGE_MM - APART - (columns - 1) * GAP) / (1 + columns))
-    pitch = side + LINES * LINE + GAP
-    shown = {
-        name for block in blocks for query, found in block.found.items() for name in (query, *dict(found))
-    }
-    bar_um = bar_length(fields.loc[sorted(shown)])
-    rows = sum(len(block.found) for block in blocks)
-    with sheet(len(blocks) * HEADING + rows * pitch + FOOT, [output], dpi=150, photos=True) as figure:
-        top = EDGE_MM
-        for block in blocks:
-            write(figure, block.title, top, fontweight="bold")
-            top += HEADING
-            for query, found in block.found.items():
-                for column, (name, similarity) in enumerate([(query, None), *found]):
-                    left = EDGE_MM + column * (side + GAP) + (APART - GAP) * (column > 0)
-                    axis = place(figure, left, top, side)
-                    look = _look(fields.loc[name], fields.loc[query], similarity, labels, int(side / LETTER))
-                    draw_thumbnail(axis, fields.loc[name], raw, bar_um=bar_um, **look)
-                top += pitch
-        note(figure, _caption(fields, bar_um), simulated)
+    draw_blocks(blocks, show, neighbours, _caption(fields, bar_um), simulated, output)
 
 
 def _look(

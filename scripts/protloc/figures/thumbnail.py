@@ -1,4 +1,4 @@
-"""A field of view in small: nucleus blue, tagged protein green, a frame, a scale bar, words below."""
+"""A field or a cell in small: nucleus blue, tagged protein green, a frame, a scale bar, words below."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ CONTRAST = "Nucleus blue, tagged protein green, each channel from its 1st to its
 
 def read_composite(field: pd.Series, raw: Path) -> np.ndarray:
     """The colours of a field (a row of `fovs`) below `raw`: uint8 (height, width, 3)."""
-    counts = read_field(raw, field["key"], field["sha256"]).astype(np.float32)
+    return composite(read_field(raw, field["key"], field["sha256"]))
+
+
+def composite(counts: np.ndarray) -> np.ndarray:
+    """The colours of an image, counts uint16 (2, height, width): uint8 (height, width, 3), averaged down."""
+    counts = counts.astype(np.float32)
     step = -(-max(counts.shape[1:]) // LARGEST)
     counts = block_reduce(counts, (1, step, step), np.mean) if step > 1 else counts
     colours = np.tensordot(stretch(counts, *limits(counts)), TINTS, axes=(0, 0))
@@ -46,7 +51,15 @@ def draw_thumbnail(
     axis: Axes, field: pd.Series, raw: Path, *, bar_um: int, frame: str = INK, words: Iterable[str] = ()
 ) -> None:
     """Show a field in `axis`, framed in the colour `frame`, with lines of `words` below it."""
-    image = read_composite(field, raw)
+    side_um = max(field["width"], field["height"]) * field["pixel_size_um"]
+    draw_image(axis, read_composite(field, raw), bar_um / side_um, frame, words)
+
+
+def draw_image(axis: Axes, image: np.ndarray, bar: float, frame: str, words: Iterable[str] = ()) -> None:
+    """Show `image` (height, width, 3) amid black square axes, with a scale bar of the length `bar` in it.
+
+    `bar` is a share of the longer side; the frame has the colour `frame`, `words` are lines below it.
+    """
     height, width = image.shape[:2]
     middle, half = np.array([width, height]) / 2, max(width, height) / 2
     axis.imshow(image, extent=(0, width, height, 0), interpolation="antialiased")
@@ -54,7 +67,6 @@ def draw_thumbnail(
     axis.set(xticks=[], yticks=[], facecolor="black", xlim=(left, right), ylim=(bottom, top))
     for spine in axis.spines.values():
         spine.set(visible=True, color=frame, linewidth=1.4)
-    bar = bar_um / (max(field["width"], field["height"]) * field["pixel_size_um"])
     axis.plot([0.95 - bar, 0.95], [0.06, 0.06], color="white", linewidth=1.6, transform=axis.transAxes)
     axis.text(
         0, -0.04, "\n".join(words), va="top", fontsize=SMALL_PT, linespacing=1.25, transform=axis.transAxes
