@@ -63,7 +63,7 @@ def _field(number: int, gene: str, grades: dict[str, int], store: CropWriter) ->
     labels = np.unique(field.nuclei)[1:]
     centres = np.array(ndimage.center_of_mass(field.nuclei > 0, field.nuclei, labels))
     half = SIDE // 2
-    image = np.pad(field.image, ((0, 0), (half, half), (half, half)), mode="edge")
+    image = np.pad(field.image, ((0, 0), (half, half), (half, half)), constant_values=field.image.min())
     nuclei = np.pad(field.nuclei, half)
     places = [(..., slice(y, y + SIDE), slice(x, x + SIDE)) for y, x in np.rint(centres).astype(int)]
     own = np.stack([nuclei[at] == label for at, label in zip(places, labels, strict=True)])

@@ -74,6 +74,7 @@ def test_hand_keeps_what_a_person_said_of_kept_cells_and_counts_the_rest(tmp_pat
     }
     assert hand["gene"].to_list() == ["A", "B"]
     assert (table["label_policy"] == "single").sum() == 2
+    assert "labels.csv: 1 of 5 lines have no label yet" in caplog.text
     assert "policy hand: 3 cells have a label, a person was unsure of 1" in caplog.text
     assert "policy hand: 1 labelled cells are left out: cells.exclude" in caplog.text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def read_answers(path: Path, cells: pd.DataFrame, classes: Collection[str]) -> d
             raise InputError(
                 f"{path}: line {number}: label: {cell} is {label} here and {answers[cell]} above; keep one"
             )
+    empty = sum(not row["label"] for _, row in lines)
+    logging.info("%s: %d of %d lines have no label yet", path, empty, len(lines))
     if not answers:
         raise InputError(f"{path}: label: no cell has one; label some, or leave cells.labels out")
     return answers
