@@ -29,6 +29,7 @@ class Search:
     def __init__(self, units: Units, groups: Mapping[str, np.ndarray], count: int) -> None:
         self.units, self.groups, self.count = units, groups, count
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.set_num_threads(1)  # blocks run side by side
         torch.set_float32_matmul_precision("highest")  # TF32 would break the bound on the error
         self._high = torch.from_numpy(units.high).to(self.device)
         self._error = error_bound(units.high.shape[1])
