@@ -48,14 +48,15 @@ ROUTES = [
     *((name, strategy) for name in NETWORKS for strategy in STUDY.embedding.strategies),
     *((name, "none") for name in FEATURES),
 ]
-CELL_ROUTES = [
-    route
-    for route in ROUTES
-    if STUDY.cells and route[0] in (STUDY.cells.backbones or USED)
-]
 # A constant vector has no neighbours.
 SHOWN = [
     route for route in ROUTES if getattr(USED[route[0]], "method", None) != "constant"
+]
+PROBED = ROUTES if STUDY.splits else []
+CELL_ROUTES = [
+    route
+    for route in SHOWN
+    if STUDY.cells and route[0] in (STUDY.cells.backbones or USED)
 ]
 
 
@@ -72,10 +73,10 @@ def results():
     names += ["figures/neighbours.png", "figures/overview.html"]
     if PRETRAINED:
         names += ["figures/pretraining.svg", "figures/pretraining.png"]
+    if STUDY.splits or STUDY.cells:
+        names += ["metrics.parquet", "summary.parquet"]
     if STUDY.splits:
         names += [
-            "metrics.parquet",
-            "summary.parquet",
             "figures/fractions.svg",
             "figures/fractions.png",
         ]
@@ -83,7 +84,7 @@ def results():
             f"figures/predictions-{name}.png" for name in USED if not USED[name].control
         ]
     if STUDY.cells:
-        names += ["cells.parquet", "segmented.parquet"]
+        names += ["cells.parquet", "segmented.parquet", "cell_labels.parquet"]
     vectors = [embedding(route) for route in ROUTES]
     vectors += [embedding(route, "cell") for route in CELL_ROUTES]
     return [*(f"{RESULTS}/{name}" for name in names), *vectors]
@@ -105,6 +106,11 @@ def weights(name):
 def predictions(route):
     """The predictions of all probes on a backbone and strategy."""
     return f"{RESULTS}/runs/probe/{route[0]}/{route[1]}/predictions.parquet"
+
+
+def neighbours(route):
+    """The nearest neighbours of all cells on a backbone and strategy."""
+    return f"{RESULTS}/runs/knn/{route[0]}/{route[1]}/neighbours.parquet"
 
 
 def source():

@@ -1,12 +1,13 @@
 """Evaluate: what the predictions of all runs are worth.
 
-Needs: predictions. Makes: metrics.parquet (a metric of a run) and summary.parquet (over seeds, with intervals).
+Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a run) and summary.parquet (over seeds, with intervals).
 """
 
 
 rule evaluate:
     input:
-        predictions=[predictions(route) for route in ROUTES],
+        predictions=[predictions(route) for route in PROBED],
+        neighbours=[neighbours(route) for route in CELL_ROUTES],
     output:
         metrics=f"{RESULTS}/metrics.parquet",
         summary=f"{RESULTS}/summary.parquet",
@@ -17,7 +18,10 @@ rule evaluate:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        routes={"predictions": [["probe", "fov", *route] for route in ROUTES]},
+        routes={
+            "predictions": [["probe", "fov", *route] for route in PROBED],
+            "neighbours": [["cell", *route] for route in CELL_ROUTES],
+        },
         draws=STUDY.figures.bootstrap_draws,
         code=code("evaluate.py"),
     message:
