@@ -10,19 +10,20 @@ from protloc.figures.style import COLOURS, GREY, plain
 
 CONTROL_DASHES = ((4, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5), (2.5, 2.5))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-Route = tuple[str, str]
+Route = tuple[str, str]  # backbone and strategy
+Look = dict[str, object]  # what `Axes.plot` is given
 
 
 def looks_of_routes(
     scores: pd.DataFrame, titles: Mapping[str, str], controls: Collection[str]
-) -> dict[Route, dict[str, object]]:
-    """What `Axes.plot` is given for each route in `scores`: a colour per backbone, controls grey and dashed.
+) -> dict[Route, Look]:
+    """The look of each route in `scores`, with its label: a colour per backbone, controls grey and dashed.
 
     `titles` and `controls` are by backbone; the order is that of `titles`.
     """
     backbones = [name for name in titles if name in set(scores["backbone"])]
     learned = [name for name in backbones if name not in controls]
-    looks: dict[Route, dict[str, object]] = {}
+    looks: dict[Route, Look] = {}
     for name in backbones:
         strategies = sorted(scores.loc[scores["backbone"] == name, "strategy"].unique())
         for number, strategy in enumerate(strategies):

@@ -80,6 +80,11 @@ def write(figure: Figure, text: str, top_mm: float, **look: object) -> None:
     figure.text(EDGE_MM / WIDTH_MM, 1 - top_mm / height, text, va="top", **look)
 
 
+def missing(figure: Figure, text: str) -> None:
+    """Write in the middle of the figure why there is nothing to draw."""
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=GREY)
+
+
 def plain(label: str) -> str:
     """A localization as people write it."""
     return label.replace("_", " ")

@@ -1,0 +1,18 @@
+"""Draw macro F1 of single cells against k: cells-k.svg and cells-k.png, with their numbers in cells-k.csv."""
+
+from protloc.figures.cells_k import draw_cells_k, scores_of_cells
+from protloc.records import recorded
+from protloc.tables import read_table
+
+with recorded(snakemake) as outputs:
+    scores = scores_of_cells(read_table("summary", snakemake.input.summary))
+    scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
+    draw_cells_k(
+        scores,
+        read_table("cell_labels", snakemake.input.labels),
+        dict(snakemake.params.titles),
+        list(snakemake.params.controls),
+        snakemake.params.cells_per_protein,
+        snakemake.params.simulated,
+        [outputs["svg"], outputs["png"]],
+    )

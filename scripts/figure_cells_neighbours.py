@@ -1,0 +1,18 @@
+"""Draw query cells and their nearest neighbours under each backbone: a PNG."""
+
+from protloc.crops import open_crops
+from protloc.figures.cells_neighbours import draw_cells_neighbours
+from protloc.records import recorded
+from protloc.tables import read_table
+
+with recorded(snakemake) as outputs:
+    draw_cells_neighbours(
+        [read_table("neighbours", path) for path in snakemake.input.neighbours],
+        list(snakemake.params.titles),
+        read_table("cells", snakemake.input.cells),
+        open_crops(snakemake.input.pixels, snakemake.input.masks),
+        queries=snakemake.params.queries,
+        neighbours=snakemake.params.neighbours,
+        simulated=snakemake.params.simulated,
+        output=outputs["png"],
+    )

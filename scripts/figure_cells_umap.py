@@ -1,0 +1,26 @@
+"""Draw UMAPs of cells, a row per backbone: cells-umap.svg and cells-umap.png, the places in cells-umap.csv."""
+
+import pandas as pd
+from protloc.figures.cells_umap import add_places, cells_to_map, draw_cells_umap
+from protloc.progress import progress
+from protloc.records import recorded
+from protloc.tables import read_table
+from protloc.vectors import read_vectors
+from threadpoolctl import threadpool_limits
+
+# One job for all backbones: UMAP takes longer to compile than to run.
+with recorded(snakemake) as outputs, threadpool_limits(1):
+    titles = {(backbone, strategy): title for backbone, strategy, title in snakemake.params.routes}
+    cells = cells_to_map(
+        read_table("cells", snakemake.input.cells),
+        read_table("cell_labels", snakemake.input.labels),
+        snakemake.params.shown,
+    )
+    files = zip(titles, snakemake.input.embeddings, strict=True)
+    maps = [
+        add_places(cells, *read_vectors(path), path).assign(backbone=backbone, strategy=strategy)
+        for (backbone, strategy), path in progress(files, total=len(titles), unit="backbones")
+    ]
+    maps = pd.concat(maps, ignore_index=True)
+    maps.to_csv(outputs["csv"], index=False, float_format="%.4f")
+    draw_cells_umap(maps, titles, snakemake.params.simulated, [outputs["svg"], outputs["png"]])

@@ -1,0 +1,176 @@
+"""UMAPs of cells, a row per backbone: where each class lies, and whether proteins and fields lie apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from protloc.choose import spread_over_classes
+from protloc.errors import InputError
+from protloc.figures.cell_policies import of_first_policy
+from protloc.figures.looks import MARKERS, Route
+from protloc.figures.projection import NEIGHBOURS, project, too_few
+from protloc.figures.style import COLOURS, EDGE_MM, MM, SMALL_PT, WIDTH_MM, missing, note, plain, sheet, write
+from protloc.figures.thumbnail import place
+
+COLUMNS = ["cell_id", "fov_id", "gene", "label"]
+HEADING, NAME, GAP, APART, LINE, FOOT, EMPTY = 5.0, 3.5, 2.0, 6.0, 2.9, 12.0, 30.0  # mm
+LARGE, SMALL = 46.0, 18.0  # mm, side of a row's map of proteins, and least side of a map of a class
+WIDTH = WIDTH_MM - 2 * EDGE_MM - LARGE - APART  # mm, of all maps of classes
+PROTEINS = len(COLOURS)  # that are shown: as many as have a colour of their own
+OF_PROTEIN = 50  # of whose cells so many are wanted, to see fields apart
+OTHERS = "#d4d4d4"
+
+
+def cells_to_map(cells: pd.DataFrame, labels: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Up to `count` kept cells by id, spread over proteins: cell_id, fov_id, gene, label, shown.
+
+    `cells` and `labels` are the tables cells and cell_labels. `shown` marks the cells of some proteins, of
+    different classes where there are any, of which there are more cells than of others. A cell without a
+    label has an empty one.
+    """
+    names = of_first_policy(labels).set_index("cell_id")["label"]
+    kept = cells[cells["kept"]].assign(label=lambda rows: rows["cell_id"].map(names).fillna(""))
+    proteins = kept.sort_values("label", ascending=False).drop_duplicates("gene")
+    labelled = proteins[proteins["label"] != ""]
+    shown = spread_over_classes(labelled if len(labelled) else proteins, PROTEINS, key="gene")["gene"]
+    kept = kept.assign(shown=kept["gene"].isin(shown))
+    first = _spread(kept[kept["shown"]], min(PROTEINS * OF_PROTEIN, count // 2))
+    chosen = {*first, *_spread(kept[~kept["shown"]], count - len(first))}
+    return kept[kept["cell_id"].isin(chosen)].sort_values("cell_id")[[*COLUMNS, "shown"]]
+
+
+def _spread(cells: pd.DataFrame, count: int) -> list[str]:
+    """Ids of up to `count` cells, as many of each protein as far as there are."""
+    return spread_over_classes(cells.assign(label=cells["gene"]), count, key="cell_id")["cell_id"].to_list()
+
+
+def add_places(cells: pd.DataFrame, ids: Sequence[str], vectors: np.ndarray, name: str) -> pd.DataFrame:
+    """`cells` with their places x and y on a UMAP of their `vectors`; empty where there can be none.
+
+    That is for too few cells, or vectors that are all alike. Raises InputError, naming the embedding file
+    `name`, for a cell without a vector or with one of zeros.
+    """
+    rows = pd.Index(ids).get_indexer(cells["cell_id"])
+    mine = vectors[rows]
+    bad = (rows < 0) | ~mine.any(axis=1)
+    if bad.any():
+        cell = cells["cell_id"].to_numpy()[bad.argmax()]
+        raise InputError(f"{name}: {cell} has no vector, or one of zeros; run again with --forcerun cells")
+    alike = too_few(len(mine)) or not np.ptp(mine, axis=0).any()
+    places = np.full((len(mine), 2), np.nan) if alike else project(mine)
+    return cells.assign(x=places[:, 0], y=places[:, 1])
+
+
+def draw_cells_umap(
+    maps: pd.DataFrame, titles: Mapping[Route, str], simulated: bool, outputs: Sequence[Path]
+) -> None:
+    """Write the figure: a row per backbone and strategy; left a map per class, right one of proteins.
+
+    `maps` are rows of `add_places` with the columns backbone and strategy; `titles` are by these.
+    """
+    classes = sorted(set(maps["label"]) - {""})
+    count = maps["cell_id"].nunique()
+    side, across = _grid(max(1, len(classes)))
+    down = -(-max(1, len(classes)) // across)
+    row = HEADING + max(down * (side + NAME), NAME + LARGE + (PROTEINS + 1) * LINE) + GAP
+    height = FOOT + (EMPTY if too_few(count) else len(titles) * row)
+    with sheet(height, outputs) as figure:
+        if too_few(count):
+            missing(figure, f"Cells that are kept: {count}. A UMAP needs more than {NEIGHBOURS}.")
+        else:
+            for number, (route, title) in enumerate(titles.items()):
+                of_route = maps[(maps["backbone"] == route[0]) & (maps["strategy"] == route[1])]
+                _draw_row(figure, EDGE_MM + number * row, title, of_route, classes, (side, across))
+            note(figure, _caption(maps, classes), simulated)
+
+
+def _grid(count: int) -> tuple[float, int]:
+    """Side in mm and number in a row of `count` square maps that fill the room beside the map of proteins."""
+    room = LARGE + PROTEINS * LINE
+    sides = {
+        across: min((WIDTH - (across - 1) * GAP) / across, room / -(-count // across) - NAME)
+        for across in range(1, count + 1)
+    }
+    across = max(sides, key=sides.__getitem__)
+    if sides[across] < SMALL:
+        across = int((WIDTH + GAP) / (SMALL + GAP))
+    return min((WIDTH - (across - 1) * GAP) / across, LARGE), across
+
+
+def _draw_row(
+    figure: Figure,
+    top: float,
+    title: str,
+    cells: pd.DataFrame,
+    classes: Sequence[str],
+    grid: tuple[float, int],
+) -> None:
+    """Draw the maps of one backbone, the upper side of its title at `top` mm."""
+    write(figure, title, top, fontweight="bold")
+    top += HEADING + NAME
+    if cells["x"].isna().any():
+        write(figure, "All vectors are alike: there is no map.", top, color=COLOURS[1])
+        return
+    side, across = grid
+    for number, label in enumerate(classes or [""]):
+        left = EDGE_MM + number % across * (side + GAP)
+        axis = _map(figure, left, top + number // across * (side + NAME), side, cells)
+        mine = cells[cells["label"] == label] if classes else cells[:0]
+        _points(axis, mine, color=COLOURS[0], s=1.6)
+        name = plain(label) if classes else "no cell has a label"
+        axis.set_title(name, loc="left", fontsize=SMALL_PT, pad=1.5)
+    axis = _map(figure, WIDTH_MM - EDGE_MM - LARGE, top, LARGE, cells)
+    axis.set_title("cells of some proteins, a marker per field", loc="left", fontsize=SMALL_PT, pad=1.5)
+    _draw_proteins(axis, cells[cells["shown"]])
+
+
+def _map(figure: Figure, left: float, top: float, side: float, cells: pd.DataFrame) -> Axes:
+    """Square axes with all cells in grey."""
+    axis = place(figure, left, top, side)
+    low, high = cells[["x", "y"]].min(), cells[["x", "y"]].max()
+    middle, half = (low + high) / 2, 0.53 * (high - low).max()
+    axis.set(xticks=[], yticks=[])
+    axis.set(xlim=(middle["x"] - half, middle["x"] + half), ylim=(middle["y"] - half, middle["y"] + half))
+    for spine in axis.spines.values():
+        spine.set(visible=True, color=OTHERS, linewidth=0.5)
+    _points(axis, cells, color=OTHERS, s=0.012 * side**1.5)
+    return axis
+
+
+def _points(axis: Axes, cells: pd.DataFrame, **look: object) -> None:
+    """Draw cells as points; in an SVG they are one picture, or it would have 100,000 elements."""
+    axis.scatter(cells["x"], cells["y"], linewidths=0, rasterized=True, **look)
+
+
+def _draw_proteins(axis: Axes, cells: pd.DataFrame) -> None:
+    """Draw the cells of the proteins that are shown, and the proteins' names below the map."""
+    mm = 1 / (axis.get_position().height * axis.figure.get_figheight() / MM)
+    beside = {"transform": axis.transAxes, "clip_on": False}
+    for number, (gene, of_gene) in enumerate(cells.groupby("gene")):
+        colour, down = COLOURS[number], -(number + 1) * LINE * mm
+        for marker, (_, of_field) in enumerate(of_gene.groupby("fov_id")):
+            axis.scatter(
+                of_field["x"], of_field["y"], s=7, color=colour, marker=MARKERS[marker % len(MARKERS)],
+                linewidths=0, rasterized=True,
+            )  # fmt: skip
+        axis.plot(1.5 * mm, down, marker="o", color=colour, **beside)
+        label = plain(of_gene["label"].iloc[0]) or "no label"
+        words = f"{gene}: {label}, {len(of_gene)} cells"
+        axis.text(4 * mm, down, words, fontsize=SMALL_PT, va="center_baseline", transform=axis.transAxes)
+
+
+def _caption(maps: pd.DataFrame, classes: Sequence[str]) -> str:
+    """What is shown, and how it came about."""
+    cells = maps.drop_duplicates("cell_id")
+    without = int((cells["label"] == "").sum())
+    return (
+        f"UMAPs (cosine, {NEIGHBOURS} neighbours) of {len(cells):,} kept cells of "
+        f"{cells['gene'].nunique():,} proteins, spread over proteins; grey: all of them.\n"
+        f"Blue: cells of the class above the map ({len(classes)} classes; {without:,} cells have no label)."
+    )
