@@ -28,8 +28,11 @@ from protloc.hashing import sha256_path, sha256_value
 from protloc.modules import SCRIPTS
 
 SUFFIX = ".record.json"
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "sklearn", "skimage", "matplotlib", "torch", "timm")
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image"}
+LIBRARIES = (
+    "numpy", "scipy", "pandas", "pyarrow", "sklearn", "skimage", "matplotlib", "torch", "timm", "numba",
+    "umap",
+)  # fmt: skip
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "umap": "umap-learn"}
 
 
 def record_path(result: Path) -> Path:
