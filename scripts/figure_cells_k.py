@@ -1,4 +1,4 @@
-"""Draw macro F1 of single cells against k: cells-k.svg and cells-k.png, with their numbers in cells-k.csv."""
+"""Draw macro F1 of single cells against k: SVG, PNG, and the numbers as CSV."""
 
 from protloc.figures.cells_k import draw_cells_k, scores_of_cells
 from protloc.records import recorded

@@ -1,4 +1,4 @@
-"""Draw UMAPs of cells, a row per backbone: cells-umap.svg and cells-umap.png, the places in cells-umap.csv."""
+"""Draw UMAPs of cells, a row per backbone: SVG, PNG, and the places as CSV."""
 
 import pandas as pd
 from protloc.figures.cells_umap import add_places, cells_to_map, draw_cells_umap
