@@ -9,11 +9,12 @@ import pytest
 from protloc.errors import InputError
 from protloc.evaluate.bootstrap import intervals, weights
 from protloc.evaluate.neighbours import VOTES, count_votes, score_neighbours
-from protloc.knn import runs as runs_module
+from protloc.knn import run as run_module
 from protloc.knn.draw import draw
-from protloc.knn.runs import APART, knn_runs
+from protloc.knn.run import APART
+from protloc.knn.runs import knn_runs
 from protloc.knn.search import Search, error_bound
-from protloc.knn.units import unit_vectors
+from protloc.knn.units import Cosine, unit_vectors
 from protloc.knn.votes import plain, weighted
 from protloc.tables import read_table, write_table
 from sklearn.metrics import f1_score
@@ -95,7 +96,7 @@ def test_neighbours_are_those_of_brute_force_in_float64(kind, dimension):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_similarity_is_that_of_exact_arithmetic(kind):
     units = unit_vectors(drawn(kind, cells=30), [])
-    found = np.stack([units.similarity(row, np.arange(30)) for row in range(30)])
+    found = np.stack([Cosine(units)(row, np.arange(30)) for row in range(30)])
     high, low = ([list(map(Fraction, row)) for row in part.tolist()] for part in (units.high, units.low))
     for row, other in ((0, 1), (0, 29), (7, 7), (8, 3)):
         pairs = ((high[row], high[other]), (high[row], low[other]), (low[row], high[other]))
@@ -107,11 +108,11 @@ def test_a_similarity_is_that_of_exact_arithmetic(kind):
     np.testing.assert_array_equal(found, found.T)
 
 
-@pytest.mark.parametrize("dimension", [1, 100, 128, 129, 1000])
+@pytest.mark.parametrize("dimension", [1, 100, 256, 257, 1000])
 def test_coarse_similarities_are_within_their_bound(dimension):
     vectors = np.random.default_rng(0).uniform(0.5, 1, (40, dimension)).astype(np.float32)
     search = Search(unit_vectors(vectors, []), {"cell": np.arange(40)}, 1)
-    exact = np.stack([search.units.similarity(row, np.arange(40)) for row in range(40)])
+    exact = np.stack([Cosine(search.units)(row, np.arange(40)) for row in range(40)])
     assert np.abs(search._coarse(range(40)) - exact).max() <= error_bound(dimension)
 
 
@@ -147,7 +148,7 @@ def test_nothing_depends_on_blocks_threads_or_order(kind, tmp_path, monkeypatch)
     order = np.random.default_rng(1).permutation(len(labels))
     names = labels["cell_id"].to_numpy()[order].tolist()
     for size, threads in ((5, 3), (64, 2)):
-        monkeypatch.setattr(runs_module, "LARGEST_BLOCK", size)
+        monkeypatch.setattr(run_module, "LARGEST_BLOCK", size)
         mixed = all_rows(vectors[order], labels.sample(frac=1, random_state=size), names, threads=threads)
         write_table("neighbours", mixed, tmp_path / "again")
         assert (tmp_path / "once").read_bytes() == (tmp_path / "again").read_bytes()
@@ -204,11 +205,12 @@ def test_faults_are_named():
     vectors, labels = drawn("random"), labelled()
     with pytest.raises(InputError, match="none of the 120 cells of label policy single is embedded"):
         all_rows(vectors, labels, ["FID9"] * 120)
-    with pytest.raises(InputError, match=r"^knn\.memory_mb: 1 MB do not hold .* give at least 4"):
+    with pytest.raises(InputError, match=r"^knn\.memory_mb: 1 MB do not hold .* give at least 7"):
         all_rows(vectors, labels, memory_mb=1, threads=2000)
-    vectors[17] = 0
-    with pytest.raises(InputError, match=f"the vector of {labels['cell_id'][17]} is zero"):
-        all_rows(vectors, labels, cells_per_protein=None)
+    for nowhere in (0, np.nan):
+        vectors[17] = nowhere
+        with pytest.raises(InputError, match=f"the vector of {labels['cell_id'][17]} is zero or not finite"):
+            all_rows(vectors, labels, cells_per_protein=None)
 
 
 def test_scores_of_votes_are_those_of_scikit_learn_over_the_classes_that_are_true(tmp_path):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from protloc.knn.units import Units
+from protloc.knn.units import Cosine, Units
 
-CHUNK = 128  # dimensions summed at once: the shorter a sum, the smaller its error
+CHUNK = 256  # dimensions summed at once: the shorter a sum, the smaller its error
 TILE = 2048  # cells of the gallery multiplied at once: their products stay in the processor's cache
 
 
@@ -39,8 +39,8 @@ class Search:
 
         Each gallery must hold that many. Float32 similarities only tell what cannot be among them.
         """
-        coarse = self._coarse(queries)
-        found = [self._of_query(row, similar) for row, similar in zip(queries, coarse, strict=True)]
+        coarse, cosine = self._coarse(queries), Cosine(self.units)
+        found = [self._of_query(row, similar, cosine) for row, similar in zip(queries, coarse, strict=True)]
         return {
             name: Neighbours(*(np.stack(part) for part in zip(*(of[name] for of in found), strict=True)))
             for name in self.groups
@@ -56,12 +56,14 @@ class Search:
                 result[:, tile] += mine[:, part] @ self._high[tile, part].T
         return result.cpu().numpy()
 
-    def _of_query(self, row: int, coarse: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def _of_query(
+        self, row: int, coarse: np.ndarray, cosine: Cosine
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Rows and similarities by grouping, all near enough for the gallery that shares no group at all."""
         apart = np.all([group != group[row] for group in self.groups.values()], axis=0)
         last = np.partition(coarse[apart], -self.count)[-self.count]
         rows = np.flatnonzero(coarse >= last - 2 * self._error)
-        exact = self.units.similarity(row, rows)
+        exact = cosine(row, rows)
         order = np.argsort(-exact, kind="stable")
         rows, exact = rows[order], exact[order]
         found = {}

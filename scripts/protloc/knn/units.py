@@ -15,7 +15,7 @@ import numpy as np
 from protloc.errors import InputError
 
 STEPS = (2.0**24, 2.0**46)
-PIECE = 256  # vectors that are widened to float64 at once: they stay in the processor's cache
+PIECE = 64  # vectors that are widened to float64 at once: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -25,37 +25,53 @@ class Units:
     high: np.ndarray
     low: np.ndarray
 
-    def similarity(self, row: int, others: np.ndarray) -> np.ndarray:
+
+class Cosine:
+    """Similarities between some units, for one thread: it has the room in which vectors are widened."""
+
+    def __init__(self, units: Units) -> None:
+        shape = (PIECE, units.high.shape[1])
+        self.units, self._narrow, self._wide = units, np.empty(shape, np.float32), np.empty(shape)
+
+    def __call__(self, row: int, others: np.ndarray) -> np.ndarray:
         """Cosine of the vector `row` with each of `others` (rows), float64, equal in either direction.
 
         The product of the two low parts is left out and the sum of the other three is rounded once, so it is
         within sqrt(dimension) 2^-46 + dimension 2^-50 of the true one, usually within 1e-13.
         """
-        high, low = (part[row].astype(np.float64) for part in (self.high, self.low))
+        high, low = (part[row].astype(np.float64) for part in (self.units.high, self.units.low))
         result = np.empty(len(others))
         for start in range(0, len(others), PIECE):
             piece = others[start : start + PIECE]
-            wide = self.high[piece].astype(np.float64)
-            cross = wide @ low + self.low[piece].astype(np.float64) @ high
-            result[start : start + PIECE] = wide @ high + cross
+            wide = self._widened(self.units.high, piece)
+            coarse, cross = wide @ high, wide @ low
+            cross += self._widened(self.units.low, piece) @ high
+            result[start : start + PIECE] = coarse + cross
         return result
+
+    def _widened(self, part: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        narrow, wide = self._narrow[: len(rows)], self._wide[: len(rows)]
+        np.take(part, rows, axis=0, out=narrow, mode="clip")  # no row is outside: `raise` would take a copy
+        np.copyto(wide, narrow)
+        return wide
 
 
 def unit_vectors(vectors: np.ndarray, names: Sequence[str]) -> Units:
     """The parts of the L2-normalized `vectors`, float32 (cells, dimension).
 
-    Raises InputError for a vector of zeros, which points nowhere, with its name.
+    Raises InputError for a vector that points nowhere, of zeros or not finite, with its name.
     """
     parts = Units(np.empty_like(vectors), np.empty_like(vectors))
     for start in range(0, len(vectors), PIECE):
         rows = slice(start, start + PIECE)
         wide = vectors[rows].astype(np.float64)
         length = np.linalg.norm(wide, axis=1, keepdims=True)
-        if not length.all():
-            name = names[start + int(np.argmin(length))]
+        pointing = (length > 0) & (length < np.inf)
+        if not pointing.all():
+            name = names[start + int(np.argmin(pointing))]
             raise InputError(
-                f"embedding: the vector of {name} is zero and has no direction; leave the backbone out of "
-                f"cells.backbones, or the cell out"
+                f"embedding: the vector of {name} is zero or not finite, so it has no direction; leave the "
+                f"backbone out of cells.backbones"
             )
         wide /= length
         parts.high[rows] = np.rint(wide * STEPS[0]) / STEPS[0]
