@@ -7,6 +7,7 @@ from protloc.tables import read_table
 with recorded(snakemake) as outputs:
     draw_fractions(
         read_table("summary", snakemake.input.summary),
+        snakemake.params.task,
         dict(snakemake.params.titles),
         list(snakemake.params.controls),
         snakemake.params.simulated,

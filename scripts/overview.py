@@ -14,6 +14,7 @@ with recorded(snakemake) as outputs:
         read_table("fovs", snakemake.input.fovs),
         divisions,
         read_table("summary", summary) if summary else None,
+        snakemake.params.task,
         dict(snakemake.params.titles),
         snakemake.params.simulated,
     )

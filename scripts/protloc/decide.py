@@ -7,11 +7,16 @@ import numpy as np
 THRESHOLD = 0.5
 
 
-def decide(probabilities: np.ndarray, policy: str) -> np.ndarray:
+def decide(probabilities: np.ndarray, policy: str, thresholds: np.ndarray | None = None) -> np.ndarray:
     """Predicted classes, bool (images, classes), of float probabilities of the same shape.
 
-    The likeliest class, the first of equals; under `multi` also each class above one half. An image without
+    The likeliest class, the first of equals; under `multi` also each class above its threshold, one half if
+    none is given. An image without
     any label would be wrong for certain: the policies keep only proteins that have one.
     """
     likeliest = np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
-    return likeliest | (probabilities > THRESHOLD) if policy == "multi" else likeliest
+    return (
+        likeliest | (probabilities > (THRESHOLD if thresholds is None else thresholds))
+        if policy == "multi"
+        else likeliest
+    )

@@ -187,6 +187,7 @@ TABLES = {
             Column("predicted", TEXTS, "labels predicted, sorted"),
             Column("classes", TEXTS, "classes of the run, in the order of `probabilities`"),
             Column("probabilities", REALS, "one per class: of a softmax (`single`) or of sigmoids (`multi`)"),
+            Column("thresholds", REALS, "one per class under `multi`, chosen on validation; else none"),
         ),
     ),
     "neighbours": Table(

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
 CLASSES = ["chromatin", "er", "golgi", "vesicles"]
-ROUTE = ["probe", "fov", "handmade", "none"]
+ROUTE = ["linear", "fov", "handmade", "none"]
 
 
 def predictions(policy: str = "single", seeds: tuple[int, ...] = (0, 1), right: float = 0.7) -> pd.DataFrame:
@@ -39,6 +39,7 @@ def predictions(policy: str = "single", seeds: tuple[int, ...] = (0, 1), right: 
                         "predicted": sorted(predicted),
                         "classes": CLASSES,
                         "probabilities": scores,
+                        "thresholds": [],
                     }
                 )
     return pd.DataFrame(rows).assign(split_unit="protein", label_policy=policy, fraction=0.5)
@@ -77,6 +78,7 @@ def test_a_protein_is_predicted_from_the_mean_of_its_fields():
             "predicted": [["x"], ["x"], ["y"], ["y"]],
             "classes": [["x", "y"]] * 4,
             "probabilities": [np.float32(row) for row in scores],
+            "thresholds": [[]] * len(scores),
         }
     )
     level = levels(run, "single")["protein_"]

@@ -29,7 +29,7 @@ def summary(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
         for fraction in (0.1, 1.0)
     ]
     spread_of = {"low": lambda rows: rows["mean"] - 0.05, "high": lambda rows: rows["mean"] + 0.05}
-    fixed = {"task": "probe", "label_policy": "single", "metric": "macro_f1", "runs": 3}
+    fixed = {"task": "linear", "label_policy": "single", "metric": "macro_f1", "runs": 3}
     return pd.DataFrame(rows).assign(**fixed, **spread_of)
 
 
@@ -59,7 +59,7 @@ def test_equal_content_gives_equal_bytes_without_a_date(tmp_path):
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         paths = [tmp_path / folder / f"fractions.{suffix}" for suffix in ("svg", "png")]
-        draw_fractions(summary(), TITLES, ["untrained", "majority"], True, paths)
+        draw_fractions(summary(), "linear", TITLES, ["untrained", "majority"], True, paths)
     for name in ("fractions.svg", "fractions.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
     assert "dc:date" not in (tmp_path / "first" / "fractions.svg").read_text()
@@ -71,7 +71,7 @@ def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
     embedding = (fovs["fov_id"].to_list(), np.eye(12, dtype=np.float32) + 1)
     for simulated in (True, False):
         out = [tmp_path / f"{name}-{simulated}.png" for name in ("fractions", "predictions", "neighbours")]
-        draw_fractions(summary(("fov",)), TITLES, [], simulated, out[:1])
+        draw_fractions(summary(("fov",)), "linear", TITLES, [], simulated, out[:1])
         shown = {"simulated": simulated, "output": out[1]}
         draw_predictions(predictions, fovs, raw, title="DINO", count=6, **shown)
         shown = {"simulated": simulated, "output": out[2]}
@@ -88,7 +88,7 @@ def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
 @pytest.mark.parametrize("other", [{"metric": "micro_f1"}, {"task": "knn"}])
 def test_a_summary_without_macro_f1_of_probes_is_refused(tmp_path, other):
     with pytest.raises(InputError, match="no macro_f1 to draw"):
-        draw_fractions(summary().assign(**other), TITLES, [], False, [tmp_path / "x.png"])
+        draw_fractions(summary().assign(**other), "linear", TITLES, [], False, [tmp_path / "x.png"])
 
 
 @pytest.mark.parametrize("heights", [[], [0.5], [0.0, 0.01, 0.02], [0.97, 0.98, 0.99], [0.1, 0.5, 0.51]])

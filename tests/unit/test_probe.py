@@ -1,30 +1,38 @@
 from __future__ import annotations
 
-import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from protloc.config.settings import Probe
 from protloc.decide import decide
 from protloc.errors import InputError
-from protloc.probe.logistic import fit, probabilities
-from protloc.probe.runs import _standardized, probe_split
+from protloc.kept import KeptRuns
+from protloc.probe import runs as room
+from protloc.probe.choose import thresholds
+from protloc.probe.data import run_data
+from protloc.probe.heads import Heads
+from protloc.probe.pack import train_pack
+from protloc.probe.runs import plan, probe
+from protloc.probe.targets import targets
 from protloc.splits.table import make_split
-from protloc.tables import write_table
+from protloc.tables import read_table, write_table
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
+from sklearn.metrics import f1_score
 
-SETTINGS = {"inverse_l2": [0.01, 0.1], "max_iterations": 1000, "fractions": [0.2, 1.0]}
+SETTINGS = Probe(steps=60).model_dump(exclude={"heads"})
+FRACTIONS = [0.2, 1.0]
+NO_PROTEINS = pd.DataFrame()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    with threadpool_limits(1):
-        yield
+    torch.set_num_threads(1)
 
 
-def study(classes: int = 4, per_class: int = 12, several: bool = False) -> pd.DataFrame:
+def study(classes: int = 4, per_class: int = 12, several: bool = False, seeds=(0, 1)) -> pd.DataFrame:
     labels = {f"G{n:03d}": [f"class_{n % classes}"] for n in range(classes * per_class)}
     if several:
         labels = {gene: sorted({*own, f"class_{n % 3}"}) for n, (gene, own) in enumerate(labels.items())}
@@ -32,134 +40,262 @@ def study(classes: int = 4, per_class: int = 12, several: bool = False) -> pd.Da
         [(f"FID{10 * n + m:08d}", gene) for n, gene in enumerate(labels) for m in range(3)],
         columns=["fov_id", "gene"],
     ).assign(status="ok")
-    shares = {"test_share": 0.25, "validation_share": 0.15, "fractions": SETTINGS["fractions"]}
-    return make_split(fovs, labels, unit="protein", seeds=[0, 1], **shares)
+    shares = {"test_share": 0.25, "validation_share": 0.15, "fractions": FRACTIONS}
+    return make_split(fovs, labels, unit="protein", seeds=seeds, **shares)
 
 
-def vectors_of(split: pd.DataFrame, dimension: int = 400, noise: float = 1.0) -> dict[str, np.ndarray]:
-    """Vectors that hold a direction of each label, and noise."""
+def vectors_of(split: pd.DataFrame, dimension: int = 74, noise: float = 1.0) -> tuple[list[str], np.ndarray]:
+    """Names and vectors that hold a direction of each label, and noise."""
     rng = np.random.default_rng(0)
     classes = sorted(split["labels"].explode().unique())
     directions = dict(zip(classes, rng.normal(size=(len(classes), dimension)), strict=True))
-    one = split.drop_duplicates("fov_id")
-    return {
-        fov: np.float32(sum(directions[label] for label in labels) + noise * rng.normal(size=dimension))
-        for fov, labels in zip(one["fov_id"], one["labels"], strict=True)
-    }
+    one = split.drop_duplicates("fov_id").sort_values("fov_id")
+    vectors = [sum(directions[label] for label in labels) for labels in one["labels"]]
+    return list(one["fov_id"]), np.float32(vectors + noise * rng.normal(size=(len(one), dimension)))
 
 
-def probe(vectors: dict[str, np.ndarray], split: pd.DataFrame, policy: str = "single") -> pd.DataFrame:
-    return pd.concat(probe_split(vectors, split, unit="protein", policy=policy, **SETTINGS))
+def run_all(named, split, folder: Path, policy="single", head="linear", fractions=FRACTIONS, **settings):
+    """The predictions of all runs, with a store of kept runs in `folder`, and how many were trained."""
+    settings = SETTINGS | settings
+    runs = plan({("protein", policy): split}, fractions)
+    kept = KeptRuns("predictions", folder / ".kept.parquet", [head, settings])
+    new = sum(run.key not in kept for run in runs)
+    return probe(*named, runs, kept, NO_PROTEINS, head, settings), new
 
 
+@pytest.mark.parametrize("head", ["linear", "mlp", "wide"])
 @pytest.mark.parametrize("policy", ["single", "multi"])
-def test_vectors_that_hold_the_labels_are_read_and_fit_the_schema(policy, tmp_path):
+def test_vectors_that_hold_the_labels_are_read_and_fit_the_schema(policy, head, tmp_path):
     split = study(several=policy == "multi")
-    predictions = probe(vectors_of(split), split, policy)
+    predictions, _ = run_all(vectors_of(split), split, tmp_path, policy, head)
     whole = predictions[predictions["fraction"] == 1]
     assert (whole["truth"].map(list) == whole["predicted"].map(list)).mean() > 0.9
     write_table("predictions", predictions, tmp_path / "predictions.parquet")
-    assert len(predictions) == 2 * (split["part"] == "test").sum()
+    assert len(read_table("predictions", tmp_path / "predictions.parquet")) == 2 * sum(
+        split["part"] == "test"
+    )
 
 
-def test_only_the_training_part_of_a_fraction_is_learned_from():
-    split = study()
-    vectors = vectors_of(split)
-    outside = split.loc[(split["seed"] == 0) & (split["fraction"] > 0.2), "fov_id"]
-    changed = vectors | {fov: np.float32(100 + vectors[fov]) for fov in outside}
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+@pytest.mark.parametrize("policy", ["single", "multi"])
+def test_fifty_heads_together_are_to_the_bit_what_each_is_alone(policy, head):
+    split = study(several=policy == "multi", seeds=range(25))
+    names, vectors = vectors_of(split, dimension=74, noise=3.0)
+    place, classes = {name: row for row, name in enumerate(names)}, sorted(set(split["labels"].explode()))
+    wanted = targets(split, classes)
+    data = [run_data(vectors, place, of, wanted, 1.0, [seed], False) for seed, of in split.groupby("seed")]
+    settings = SETTINGS | {
+        "steps": 24,
+        "check_every": 4,
+        "patience": 2,
+        "learning_rate": 0.03,
+        "weight_decay": [0.01, 1.0],
+    }
+    together = train_pack(vectors, data, policy, head, settings)
+    assert len({found.step for found in together}) > 1  # heads stop at their own time
+    for number in (0, 24):
+        for company in ([number], [3, number, 11]):
+            pack = train_pack(vectors, [data[of] for of in company], policy, head, settings)
+            alone, found = pack[company.index(number)], together[number]
+            assert (alone.step, alone.weight_decay, alone.loss) == (
+                found.step,
+                found.weight_decay,
+                found.loss,
+            )
+            assert all(map(np.array_equal, alone.weights, found.weights))
+            for part in ("validation", "test"):
+                assert np.array_equal(alone.probabilities[part], found.probabilities[part])
+
+
+def test_a_linear_head_comes_close_to_a_logistic_regression():
+    split = study(classes=5, per_class=30, seeds=[0])
+    names, vectors = vectors_of(split, dimension=40, noise=4.0)
+    place, classes = {name: row for row, name in enumerate(names)}, sorted(set(split["labels"].explode()))
+    data = run_data(vectors, place, split, targets(split, classes), 1.0, [0], False)
+    settings = SETTINGS | {"steps": 600, "weight_decay": [0.0, 0.1, 1.0]}
+    ours = train_pack(vectors, [data], "single", "linear", settings)[0].probabilities["test"]
+    standard = (vectors - data.mean) * data.scale
+    answers = {part: rows.argmax(1) for part, rows in data.targets.items()}
+    theirs = LogisticRegression(C=0.1, max_iter=2000).fit(standard[data.rows["train"]], answers["train"])
+    best = theirs.score(standard[data.rows["test"]], answers["test"])
+    assert (ours.argmax(1) == answers["test"]).mean() > best - 0.05 and best > 0.4
+
+
+def test_only_the_training_part_of_a_fraction_is_learned_from(tmp_path):
+    split = study(seeds=[0])
+    names, vectors = vectors_of(split)
+    outside = set(split.loc[split["fraction"] > 0.2, "fov_id"])
+    changed = np.where([[name in outside] for name in names], vectors + np.float32(100), vectors)
     small = [
-        rows[(rows["seed"] == 0) & (rows["fraction"] == 0.2)]["probabilities"]
-        for rows in (probe(vectors, split), probe(changed, split))
+        run_all((names, matrix), split, tmp_path / str(n), fractions=[0.2])[0]["probabilities"]
+        for n, matrix in enumerate((vectors, changed))
     ]
     assert len(outside) and np.array_equal(*map(np.stack, small))
 
 
 @pytest.mark.parametrize("policy", ["single", "multi"])
-def test_equal_vectors_give_the_majority_guess(policy):
+def test_equal_vectors_give_the_majority_guess(policy, tmp_path):
     split = study(several=policy == "multi")
-    most = {
-        (seed, fraction): of_seed.loc[of_seed["fraction"] <= fraction, "labels"].explode().value_counts()
-        for seed, of_seed in split.groupby("seed")
-        for fraction in SETTINGS["fractions"]
-    }
-    predictions = probe(dict.fromkeys(split["fov_id"], np.ones(1, np.float32)), split, policy)
-    for run, rows in predictions.groupby(["seed", "fraction"]):
+    names = sorted(set(split["fov_id"]))
+    drop = split["labels"].map(lambda labels: "class_3" in labels) & (split["gene"] < "G030")
+    split = split[~drop | (split["part"] != "train")]
+    predictions, _ = run_all((names, np.ones((len(names), 1), np.float32)), split, tmp_path, policy)
+    for (seed, fraction), rows in predictions.groupby(["seed", "fraction"]):
         guess = rows["predicted"].map(tuple).unique()
-        assert len(guess) == 1
-        assert sorted(most[run].index[most[run] == most[run].max()])[0] in guess[0]
+        trained = split[(split["seed"] == seed) & (split["fraction"] <= fraction)]["labels"].explode()
+        assert len(guess) == 1 and len(guess[0])
+        if policy == "single":
+            assert trained.value_counts()[guess[0][0]] >= trained.value_counts().max() - 2
 
 
 @pytest.mark.parametrize("policy", ["single", "multi"])
-def test_a_training_part_of_one_class_predicts_it_and_is_reported(policy, caplog):
+def test_a_training_part_of_one_class_predicts_it_and_is_reported(policy, caplog, tmp_path):
     split = study(classes=2)
     only = split["labels"].map(lambda labels: labels == ["class_1"])
     split = split[only | (split["part"] != "train")]
-    predictions = probe(vectors_of(split), split, policy)
+    predictions, _ = run_all(vectors_of(split), split, tmp_path, policy)
     assert predictions["predicted"].map(list).map(lambda labels: labels == ["class_1"]).all()
     assert "all training fields are class_1" in caplog.text
 
 
 @pytest.mark.parametrize("policy", ["single", "multi"])
-def test_a_class_without_training_fields_has_probability_0_and_is_reported(policy, caplog):
+def test_a_class_without_training_fields_has_probability_0_and_is_reported(policy, caplog, tmp_path):
     split = study()
     absent = split["labels"].map(lambda labels: labels == ["class_2"]) & (split["part"] == "train")
-    predictions = probe(vectors_of(split), split[~absent], policy)
+    predictions, _ = run_all(vectors_of(split), split[~absent], tmp_path, policy)
     assert (np.stack(predictions["probabilities"])[:, 2] == 0).all()
-    assert "no training field, so never predicted: class_2" in caplog.text
+    assert "no training field, so not learned: class_2" in caplog.text
 
 
-def test_coordinates_of_the_training_images_leave_the_optimum_where_it_is():
+def test_adding_a_seed_trains_one_run_per_fraction_and_removing_one_none(tmp_path):
+    three, two = study(seeds=[0, 1, 2]), study(seeds=[0, 1])
+    named = vectors_of(three)
+    first, new = run_all(named, two, tmp_path)
+    assert new == 2 * len(FRACTIONS)
+    more, new = run_all(named, three, tmp_path)
+    assert new == len(FRACTIONS)
+    fewer, new = run_all(named, two, tmp_path)
+    assert new == 0 and fewer.equals(first)
+    third = study(seeds=[2])
+    alone, new = run_all(named, third, tmp_path / "alone")
+    in_company = more[more["seed"] == 2].reset_index(drop=True)
+    assert np.array_equal(np.stack(alone["probabilities"]), np.stack(in_company["probabilities"]))
+    _, new = run_all(named, two, tmp_path, fractions=[0.2, 0.5, 1.0])
+    assert new == 2
+    _, new = run_all(named, two, tmp_path, learning_rate=1e-3)
+    assert new == 2 * len(FRACTIONS)
+
+
+def test_a_job_that_is_cut_off_loses_one_pack_alone(tmp_path, monkeypatch):
+    split = study(seeds=range(4))
+    named, trained = vectors_of(split), room.train_pack
+    calls = []
+
+    def dies(*arguments):
+        calls.append(len(arguments[1]))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return trained(*arguments)
+
+    monkeypatch.setattr(room, "train_pack", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run_all(named, split, tmp_path, pack=4)
+    monkeypatch.undo()
+    whole, new = run_all(named, split, tmp_path, pack=4)
+    assert calls == [2, 2, 2] and new == 8 - 4
+    assert whole.equals(run_all(named, split, tmp_path / "undisturbed", pack=32)[0])
+
+
+def test_a_kept_run_that_was_changed_is_trained_again(tmp_path, caplog):
     split = study()
-    vectors = vectors_of(split, noise=4.0)
-    parts = {name: split[(split["part"] == name) & (split["seed"] == 0)] for name in ("train", "test")}
-    truth = np.stack([np.eye(4, dtype=bool)[int(labels[0][-1])] for labels in parts["train"]["labels"]])
-    inputs = _standardized(vectors, parts)
-    assert inputs["train"].shape == (len(truth), len(truth)) and len(truth) < 400
-    ours = probabilities(fit(inputs["train"], truth, "single", 0.01, 1000), inputs["test"], 4)
-    raw = {
-        name: np.stack([vectors[fov] for fov in part["fov_id"]]).astype(float) for name, part in parts.items()
-    }
-    scaler = StandardScaler().fit(raw["train"])
-    plain = LogisticRegression(C=0.01, max_iter=5000, tol=1e-8).fit(
-        scaler.transform(raw["train"]), truth.argmax(axis=1)
-    )
-    assert ours == pytest.approx(plain.predict_proba(scaler.transform(raw["test"])), abs=1e-3)
+    first, _ = run_all(vectors_of(split), split, tmp_path)
+    path = tmp_path / ".kept.parquet"
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    seed = table.schema.get_field_index("seed")
+    forged = table.set_column(seed, table.schema.field(seed), [[7] * len(table)])
+    sizes = [pq.ParquetFile(path).metadata.row_group(n).num_rows for n in range(4)]
+    with pq.ParquetWriter(path, table.schema) as writer:
+        start = 0
+        for number, size in enumerate(sizes):
+            writer.write_table((forged if number == 1 else table).slice(start, size))
+            start += size
+    again, new = run_all(vectors_of(split), split, tmp_path)
+    assert new == 1 and again.equals(first) and "a kept run was changed" in caplog.text
+    path.write_bytes(b"nothing")
+    assert run_all(vectors_of(split), split, tmp_path)[1] == 4
+    assert "cannot be read" in caplog.text
 
 
-def test_results_are_the_same_twice():
+def test_leaks_missing_and_foreign_vectors_and_empty_fractions_are_refused(tmp_path):
     split = study()
-    vectors = vectors_of(split, noise=5.0)
-    first, second = probe(vectors, split), probe(vectors, split)
-    assert np.array_equal(np.stack(first["probabilities"]), np.stack(second["probabilities"]))
-
-
-def test_a_probe_that_has_not_converged_is_refused():
-    rng = np.random.default_rng(0)
-    truth = np.eye(3, dtype=bool)[rng.integers(3, size=60)]
-    with pytest.raises(InputError, match="no convergence within 2 iterations at inverse_l2 1; raise"):
-        fit(rng.normal(size=(60, 20)), truth, "single", 1.0, 2)
-
-
-def test_leaks_missing_vectors_and_empty_fractions_are_refused():
-    split = study()
-    vectors = vectors_of(split)
+    names, vectors = vectors_of(split)
     leaking = pd.concat([split, split[split["part"] == "test"].assign(part="train", fraction=1.0)])
     with pytest.raises(InputError, match="lies in several parts"):
-        probe(vectors, leaking)
-    with pytest.raises(InputError, match="1 fields of the split have no vector, the first FID00000000"):
-        probe({fov: vector for fov, vector in vectors.items() if fov != "FID00000000"}, split)
+        run_all((names, vectors), leaking, tmp_path)
+    with pytest.raises(
+        InputError, match="1 of 144 fields of the split have no vector, the first FID00000000"
+    ):
+        run_all((names[1:], vectors[1:]), split, tmp_path)
+    with pytest.raises(InputError, match=r"144 of 144 fields .* another data set"):
+        run_all(([f"X{name}" for name in names], vectors), split, tmp_path)
     with pytest.raises(InputError, match=r"fraction 0\.2 holds no field"):
-        probe(vectors, split[~(split["fraction"] <= 0.2)])
+        run_all((names, vectors), split[~(split["fraction"] <= 0.2)], tmp_path)
+    vectors[3, 5] = np.nan
+    with pytest.raises(InputError, match=f"{names[3]} is not finite"):
+        run_all((names, vectors), split, tmp_path)
 
 
-def test_the_choice_of_penalty_is_logged(caplog):
+def test_soft_targets_are_by_grade():
+    split = pd.DataFrame({"gene": ["A", "A", "B"], "labels": [["er"], ["er"], ["er", "golgi"]]})
+    proteins = pd.DataFrame(
+        {
+            "gene": ["A", "B"],
+            "grade_3": [["er"], ["golgi"]],
+            "grade_2": [[], ["er"]],
+            "grade_1": [["golgi"], []],
+        }
+    )
+    found = targets(split, ["er", "golgi"], proteins, {3: 1.0, 2: 0.6, 1: 0.2})
+    assert found["A"] == pytest.approx([1.0, 0.2]) and found["B"] == pytest.approx([0.6, 1.0])
+    assert targets(split, ["er", "golgi"])["A"].tolist() == [1, 0]
+
+
+def test_balanced_classes_count_the_same():
     split = study()
-    with caplog.at_level(logging.INFO):
-        probe(vectors_of(split), split)
-    assert "macro F1 on validation by inverse_l2: 0.01: " in caplog.text
+    few = split["labels"].map(lambda labels: labels == ["class_1"]) & (split["part"] == "train")
+    split = split[~few | (split["fov_id"].str.endswith("0"))]
+    names, vectors = vectors_of(split)
+    place, classes = {name: row for row, name in enumerate(names)}, sorted(set(split["labels"].explode()))
+    of_seed = split[split["seed"] == 0]
+    data = run_data(vectors, place, of_seed, targets(split, classes), 1.0, [0], True)
+    sums = (data.targets["train"] * data.weights).sum(axis=0)
+    assert sums == pytest.approx(np.full(4, sums[0])) and data.weights[1] > 2
 
 
-def test_labels_are_the_likeliest_and_under_multi_also_all_above_one_half():
+def test_thresholds_have_the_highest_f1_of_all():
+    rng = np.random.default_rng(0)
+    truth = rng.random((60, 3)) < [0.5, 0.2, 0.0]
+    scores = np.clip(truth * 0.3 + rng.random((60, 3)) * 0.7, 0, 1).round(2)
+    found = thresholds(scores, truth)
+    for column, cut in enumerate(found[:2]):
+        wanted, of_class = truth[:, column], scores[:, column]
+        tried = [f1_score(wanted, of_class > other) for other in np.linspace(-0.005, 1.005, 102)]
+        assert f1_score(wanted, of_class > cut) == pytest.approx(max(tried))
+    assert found[2] == 0.5
+
+
+def test_heads_start_from_nothing_but_their_seed():
+    first, second = (Heads(30, (16,), 3, 0.5, seeds) for seeds in ([[1], [2]], [[2], [3]]))
+    assert torch.equal(first.weights[0][1], second.weights[0][0])
+    assert not torch.equal(first.weights[0][0], first.weights[0][1])
+    assert not first.weights[0][:, 30:].any() and not first.weights[1].any()
+
+
+def test_labels_are_the_likeliest_and_under_multi_also_all_above_a_threshold():
     scores = np.array([[0.2, 0.4, 0.4], [0.6, 0.7, 0.1]])
     assert decide(scores, "single").tolist() == [[False, True, False], [False, True, False]]
     assert decide(scores, "multi").tolist() == [[False, True, False], [True, True, False]]
+    cuts = np.array([0.1, 0.8, 0.9])
+    assert decide(scores, "multi", cuts).tolist() == [[True, True, False], [True, True, False]]

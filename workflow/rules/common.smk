@@ -4,6 +4,7 @@ Needs: the configuration and config/backbones.yaml. Makes nothing by itself.
 """
 
 import sys
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -52,7 +53,8 @@ ROUTES = [
 SHOWN = [
     route for route in ROUTES if getattr(USED[route[0]], "method", None) != "constant"
 ]
-PROBED = ROUTES if STUDY.splits else []
+PROBED = product(STUDY.probe.heads, ROUTES) if STUDY.splits else []
+PROBED = list(PROBED)
 CELL_ROUTES = [
     route
     for route in SHOWN
@@ -65,6 +67,7 @@ wildcard_constraints:
     strategy="|".join([*STUDY.embedding.strategies, "none"]),
     split_unit="protein|fov",
     label_policy="single|multi",
+    head="|".join(STUDY.probe.heads),
 
 
 def results():
@@ -103,9 +106,9 @@ def weights(name):
     return str(shipped) if shipped.is_file() else []
 
 
-def predictions(route):
-    """The predictions of all probes on a backbone and strategy."""
-    return f"{RESULTS}/runs/probe/{route[0]}/{route[1]}/predictions.parquet"
+def predictions(task, route):
+    """The predictions of all runs of a task on a backbone and strategy."""
+    return f"{RESULTS}/runs/{task}/{route[0]}/{route[1]}/predictions.parquet"
 
 
 def neighbours(route):

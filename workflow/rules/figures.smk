@@ -20,6 +20,7 @@ rule figure_fractions:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
+        task=STUDY.probe.heads[0],
         titles={name: backbone.title for name, backbone in USED.items()},
         controls=[name for name, backbone in USED.items() if backbone.control],
         simulated=SIMULATED,
@@ -33,7 +34,9 @@ rule figure_fractions:
 rule figure_predictions:
     input:
         predictions=lambda wildcards: next(
-            predictions(route) for route in ROUTES if route[0] == wildcards.backbone
+            predictions(*probed)
+            for probed in PROBED
+            if probed[1][0] == wildcards.backbone
         ),
         fovs=f"{RESULTS}/fovs.parquet",
     output:
@@ -105,6 +108,7 @@ rule overview:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
+        task=STUDY.probe.heads[0],
         titles={name: backbone.title for name, backbone in USED.items()},
         classes=STUDY.classes,
         simulated=SIMULATED,

@@ -1,7 +1,8 @@
-"""Train: splits as tables, and the frozen probe, one job per embedding file with every split, fraction, seed.
+"""Train: splits as tables, and the frozen probe, one job per head and embedding file with every run on it.
 
 Needs: fovs.parquet, proteins.parquet, embeddings. Makes: splits/{split_unit}-{label_policy}.parquet and
-runs/probe/{backbone}/{strategy}/predictions.parquet.
+runs/{head}/{backbone}/{strategy}/predictions.parquet, a run being a split, fraction and seed. Finished runs are
+kept beside it, so that another seed or fraction costs its own runs alone.
 """
 
 
@@ -27,23 +28,28 @@ rule split:
 rule probe:
     input:
         vectors=f"{RESULTS}/embeddings/fov/{{backbone}}/{{strategy}}.parquet",
+        proteins=f"{RESULTS}/proteins.parquet",
         splits=expand(
             f"{RESULTS}/splits/{{unit}}-{{policy}}.parquet",
             unit=SPLITS.units,
             policy=SPLITS.label_policies,
         ),
     output:
-        predictions=f"{RESULTS}/runs/probe/{{backbone}}/{{strategy}}/predictions.parquet",
+        predictions=f"{RESULTS}/runs/{{head}}/{{backbone}}/{{strategy}}/predictions.parquet",
     log:
-        f"{RESULTS}/logs/probe/{{backbone}}/{{strategy}}.log",
+        f"{RESULTS}/logs/{{head}}/{{backbone}}/{{strategy}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/probe/{{backbone}}/{{strategy}}.tsv"
+        f"{RESULTS}/benchmarks/{{head}}/{{backbone}}/{{strategy}}.tsv"
     conda:
-        f"{ENVS}/analysis.yaml"
+        f"{ENVS}/torch.yaml"
     params:
-        probe=STUDY.probe.model_dump() | {"fractions": SPLITS.fractions},
+        probe=STUDY.probe.model_dump(exclude={"heads"}),
+        fractions=SPLITS.fractions,
+        kept=lambda wildcards, output: Path(output.predictions)
+        .with_name(".kept.parquet")
+        .as_posix(),
         code=code("probe.py"),
     message:
-        "Probe {wildcards.backbone}, {wildcards.strategy}: all splits, fractions and seeds"
+        "Train {wildcards.head} heads on {wildcards.backbone}, {wildcards.strategy}"
     script:
         f"{SCRIPTS}/probe.py"

@@ -30,6 +30,7 @@ Segmenter = Literal["classical", "stardist", "cellpose"]
 Flag = Literal[tuple(FLAGS)]
 SplitUnit = Literal["protein", "fov"]
 LabelPolicy = Literal["single", "multi"]
+Head = Literal["linear", "mlp", "wide"]
 
 
 class Settings(BaseModel):
@@ -151,12 +152,25 @@ class Splits(Settings):
 
 
 class Probe(Settings):
-    """The frozen probe: L2-regularized logistic regression on standardized vectors."""
+    """The frozen probe: heads on standardized vectors, trained by AdamW, stopped early on validation."""
 
-    inverse_l2: Distinct[Annotated[float, Field(gt=0)]] = Field(
-        [0.001, 0.01, 0.1, 1.0], description="scikit-learn's C; the best on validation is taken"
+    heads: Distinct[Head] = Field(
+        ["linear"], description="linear; mlp: 512 and 256 hidden units; wide: 1024 hidden units"
     )
-    max_iterations: Count = Field(2000, description="limit of L-BFGS iterations; reaching it is an error")
+    steps: Count = Field(600, description="most steps of the optimizer; the rate falls to 0 over them")
+    batch_size: int = Field(64, ge=16, multiple_of=16, description="fields of a step")
+    learning_rate: float = Field(3e-3, gt=0, description="at the first step")
+    weight_decay: Distinct[Annotated[float, Field(ge=0)]] = Field(
+        [0.01, 1.0], description="of AdamW, on weights; the best on validation is taken"
+    )
+    dropout: float = Field(0.5, ge=0, lt=1, description="after each hidden layer")
+    check_every: Count = Field(20, description="steps between looks at the validation part")
+    patience: Count = Field(10, description="looks without a smaller loss after which a head is finished")
+    balance: bool = Field(False, description="let all classes count the same in the loss")
+    soft_targets: dict[Literal[1, 2, 3], Annotated[float, Field(ge=0, le=1)]] | None = Field(
+        None, description="under `multi`, probabilities to learn by grade; null: 1 for each label that counts"
+    )
+    pack: Count = Field(32, description="heads that are trained at once")
 
 
 class Figures(Settings):
@@ -164,8 +178,9 @@ class Figures(Settings):
 
     bootstrap_draws: Count = Field(2000, description="draws over proteins behind each interval")
     sheet_fields: Count = Field(24, description="fields on a contact sheet")
-    queries: Count = Field(9, description="fields whose nearest neighbours are shown")
+    queries: Count = Field(9, description="fields, and cells, whose nearest neighbours are shown")
     neighbours: Count = Field(5, description="neighbours beside each query")
+    umap_cells: Count = Field(3000, description="most cells on a map, spread over proteins")
 
 
 class Study(Settings):

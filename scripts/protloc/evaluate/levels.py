@@ -32,5 +32,6 @@ def levels(run: pd.DataFrame, policy: str) -> dict[str, Level]:
     genes, first, protein = np.unique(fields.genes.astype(str), return_index=True, return_inverse=True)
     sums = np.zeros((len(genes), truth.shape[1]))
     np.add.at(sums, protein, np.stack(run["probabilities"]).astype(float))
+    cuts = np.asarray(run["thresholds"].iloc[0]) if len(run["thresholds"].iloc[0]) else None
     means = sums / np.bincount(protein)[:, None]
-    return {"": fields, "protein_": Level(genes, count(truth[first], decide(means, policy)))}
+    return {"": fields, "protein_": Level(genes, count(truth[first], decide(means, policy, cuts)))}

@@ -22,6 +22,7 @@ NOTE = "Means over {seeds} seeds; bars: 95 % intervals by bootstrap over protein
 
 def draw_fractions(
     summary: pd.DataFrame,
+    task: str,
     titles: Mapping[str, str],
     controls: Collection[str],
     simulated: bool,
@@ -29,10 +30,10 @@ def draw_fractions(
 ) -> None:
     """Write the figure: a column per split unit, a row per label policy, a line per backbone and strategy.
 
-    `summary` is the table of that name, `titles` and `controls` are by backbone. Raises InputError if it has
-    no macro F1 of probes.
+    `summary` is the table of that name, of which `task` is drawn; `titles` and `controls` are by backbone.
+    Raises InputError if it has no macro F1 of the task.
     """
-    scores = summary[(summary["task"] == "probe") & (summary["metric"] == "macro_f1")]
+    scores = summary[(summary["task"] == task) & (summary["metric"] == "macro_f1")]
     if scores.empty:
         raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
     units = [unit for unit in UNITS if unit in set(scores["split_unit"])]

@@ -26,10 +26,11 @@ def overview_page(
     fovs: pd.DataFrame,
     divisions: Sequence[Division],
     summary: pd.DataFrame | None,
+    task: str,
     titles: Mapping[str, str],
     simulated: bool,
 ) -> str:
-    """An HTML page with the counts, each problem of the data, the classes of each split, the scores."""
+    """An HTML page: the counts, each problem of the data, the classes of each split, a task's scores."""
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
@@ -42,7 +43,7 @@ def overview_page(
         problems=problems.head(SHOWN_PROBLEMS).to_dict("records"),
         more=max(0, len(problems) - SHOWN_PROBLEMS),
         divisions=divisions,
-        scores=_scores(summary, titles),
+        scores=_scores(summary, task, titles),
     )
 
 
@@ -56,11 +57,11 @@ def divide(split: pd.DataFrame, unit: str, policy: str, classes: Sequence[str]) 
     return Division(unit, policy, counts.reset_index(names="label"), left_out)
 
 
-def _scores(summary: pd.DataFrame | None, titles: Mapping[str, str]) -> list[dict]:
-    """Macro F1 of probes on fields at the largest fraction, best first within each split."""
+def _scores(summary: pd.DataFrame | None, task: str, titles: Mapping[str, str]) -> list[dict]:
+    """Macro F1 of a task on fields at the largest fraction, best first within each split."""
     if summary is None:
         return []
-    probes = summary[(summary["task"] == "probe") & (summary["metric"] == "macro_f1")]
+    probes = summary[(summary["task"] == task) & (summary["metric"] == "macro_f1")]
     whole = probes[probes["fraction"] == probes["fraction"].max()]
     whole = whole.assign(title=whole["backbone"].map(titles))
     order = ["split_unit", "label_policy", "mean", "backbone", "strategy"]

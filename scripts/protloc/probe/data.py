@@ -1,0 +1,62 @@
+"""What a run is trained, chosen and tested on: rows of the matrix of vectors, targets, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The data of one run; rows are int64 places in the matrix of vectors, in the order of their ids.
+
+    targets: float32 (rows, classes) per part. mean, scale: float32 (dimension,) of the training part.
+    weights: float32 (classes,), what an example of a class counts in the loss. present: bool (classes,), the
+    classes that the training part has.
+    """
+
+    seed: tuple[int, ...]
+    rows: Mapping[str, np.ndarray]
+    targets: Mapping[str, np.ndarray]
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: np.ndarray
+    present: np.ndarray
+
+
+def run_data(
+    vectors: np.ndarray,
+    place: Mapping[str, int],
+    split: pd.DataFrame,
+    targets: Mapping[str, np.ndarray],
+    fraction: float,
+    seed: Sequence[int],
+    balance: bool,
+) -> RunData:
+    """The data of the run on `fraction` of a seed's `split`; `targets` are by gene, float32 (classes,).
+
+    Vectors are standardized over the training part alone; a direction in which it does not vary becomes 0.
+    """
+    parts = {part: split[split["part"] == part].sort_values("fov_id") for part in PARTS}
+    parts["train"] = parts["train"][parts["train"]["fraction"] <= fraction]
+    rows = {
+        part: np.array([place[name] for name in of["fov_id"]], dtype=np.int64) for part, of in parts.items()
+    }
+    wanted = {part: np.stack([targets[gene] for gene in of["gene"]]) for part, of in parts.items()}
+    training = vectors[rows["train"]].astype(np.float64)
+    deviation = training.std(axis=0)
+    scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-12)
+    weights = _balancing(wanted["train"]) if balance else np.ones(wanted["train"].shape[1])
+    floats = (array.astype(np.float32) for array in (training.mean(axis=0), scale, weights))
+    return RunData(tuple(seed), rows, wanted, *floats, wanted["train"].any(axis=0))
+
+
+def _balancing(targets: np.ndarray) -> np.ndarray:
+    """Weights that let every class that is there count the same in all, 1 on average."""
+    sizes = targets.sum(axis=0)
+    return np.divide(sizes.sum(), sizes * (sizes > 0).sum(), out=np.zeros(len(sizes)), where=sizes > 0)

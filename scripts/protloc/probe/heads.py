@@ -1,0 +1,76 @@
+"""Many heads of one shape as stacked matrices: one product trains them all, and each as if it were alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+HIDDEN: dict[str, tuple[int, ...]] = {"linear": (), "mlp": (512, 256), "wide": (1024,)}
+LANE = 16  # widths are multiples of this: then every matrix of a stack is aligned alike, and its product is
+# computed alike whatever its place; a width of 17 gave other last bits alone than in company
+
+
+def padded(width: int) -> int:
+    """The next multiple of LANE."""
+    return -(-width // LANE) * LANE
+
+
+class Heads(nn.Module):
+    """Stacked multilayer perceptrons, weights (heads, in, out), each from its own seed.
+
+    `hidden` are the widths between the vectors and the classes, with ReLU and `dropout` after each; none is a
+    linear classifier. The widest published head, 768-512-256-n, is DINO4Cells'.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        hidden: Sequence[int],
+        classes: int,
+        dropout: float,
+        seeds: Sequence[Sequence[int]],
+    ) -> None:
+        super().__init__()
+        self.classes, self.dropout = classes, dropout
+        widths = [dimension, *hidden, classes]
+        self.chance = [torch.Generator().manual_seed(_mixed(seed)) for seed in seeds]
+        layers = [
+            self._layer(*shape, last=place == len(hidden)) for place, shape in enumerate(pairwise(widths))
+        ]
+        self.weights = nn.ParameterList(weight for weight, _ in layers)
+        self.biases = nn.ParameterList(bias for _, bias in layers)
+
+    def _layer(self, inputs: int, outputs: int, last: bool) -> tuple[nn.Parameter, nn.Parameter]:
+        """Weights as torch's Linear draws them, and biases of 0; the last layer starts from 0 altogether."""
+        weight = torch.zeros(len(self.chance), padded(inputs), padded(outputs))
+        bias = torch.zeros(len(self.chance), 1, padded(outputs))
+        if not last:
+            for head, chance in enumerate(self.chance):
+                weight[head, :inputs, :outputs].uniform_(-(inputs**-0.5), inputs**-0.5, generator=chance)
+        return nn.Parameter(weight), nn.Parameter(bias)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Logits (heads, rows, classes) of standardized vectors (heads, rows, padded dimension)."""
+        *inner, last = zip(self.weights, self.biases, strict=True)
+        for weight, bias in inner:
+            vectors = self._drop(torch.baddbmm(bias, vectors, weight).relu())
+        weight, bias = last
+        return torch.baddbmm(bias, vectors, weight)[..., : self.classes]
+
+    def _drop(self, vectors: Tensor) -> Tensor:
+        """Dropout by each head's own chance: the masks do not depend on the company."""
+        if not self.training or not self.dropout:
+            return vectors
+        kept = torch.stack(
+            [torch.rand(vectors.shape[1:], generator=chance) >= self.dropout for chance in self.chance]
+        )
+        return vectors * kept / (1 - self.dropout)
+
+
+def _mixed(seed: Sequence[int]) -> int:
+    """One seed of several integers."""
+    return int(np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)[0] >> 1)

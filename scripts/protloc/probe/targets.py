@@ -1,0 +1,32 @@
+"""What a head should say of each protein."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+GRADES = (3, 2, 1)
+
+
+def targets(
+    split: pd.DataFrame,
+    classes: Sequence[str],
+    proteins: pd.DataFrame | None = None,
+    soft: Mapping[int, float] | None = None,
+) -> dict[str, np.ndarray]:
+    """The target of each protein of a split by gene, float32 (classes,): 1 for its labels, 0 for others.
+
+    With `soft`, a probability by grade, each localization that `proteins` lists for the gene has that of its
+    grade, among them such as the label policy leaves out.
+    """
+    labels = split.drop_duplicates("gene").set_index("gene")["labels"]
+    if soft is None:
+        return {gene: np.isin(classes, list(of_one)).astype(np.float32) for gene, of_one in labels.items()}
+    graded = proteins.set_index("gene").loc[labels.index]
+    found = {gene: np.zeros(len(classes), np.float32) for gene in labels.index}
+    for gene, protein in graded.iterrows():
+        for grade in reversed(GRADES):
+            found[gene][np.isin(classes, list(protein[f"grade_{grade}"]))] = soft[grade]
+    return found
