@@ -215,7 +215,7 @@ TABLES = {
             *ROUTE,
             *RUN,
             K,
-            Column("metric", TEXT, "`macro_f1`, `micro_f1`; `protein_…` after averaging a protein's fields"),
+            Column("metric", TEXT, "as the README lists them; `protein_…` after averaging a protein's fields"),
             Column("value", REAL, "0 to 1"),
         ),
     ),

@@ -7,9 +7,10 @@ from protloc.errors import InputError
 from protloc.evaluate.bootstrap import by_protein, intervals, weights
 from protloc.evaluate.f1 import count, macro, macro_of_present, micro
 from protloc.evaluate.levels import levels
+from protloc.evaluate.probabilities import calibration_error, macro_average_precision
 from protloc.evaluate.scores import score_route
 from protloc.tables import read_table, write_table
-from sklearn.metrics import f1_score
+from sklearn.metrics import average_precision_score, f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
 CLASSES = ["chromatin", "er", "golgi", "vesicles"]
@@ -59,6 +60,33 @@ def test_scores_are_those_of_scikit_learn(policy):
         for average in ("macro", "micro"):
             expected = f1_score(*indicators(run), average=average, zero_division=0)
             assert values[seed, f"{average}_f1"] == pytest.approx(expected, abs=1e-12)
+        each = f1_score(*indicators(run), average=None, zero_division=0)
+        assert [values[seed, f"f1_{name}"] for name in CLASSES] == pytest.approx(each, abs=1e-12)
+        truth, scores = indicators(run)[0], np.stack(run["probabilities"])
+        ranked = [average_precision_score(truth[:, n], scores[:, n]) for n in range(4)]
+        assert values[seed, "macro_average_precision"] == pytest.approx(np.mean(ranked), abs=1e-12)
+
+
+def test_the_calibration_error_is_that_of_a_plain_loop():
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(4) / 2, 300)
+    truth = np.eye(4, dtype=bool)[rng.integers(4, size=300)]
+    for policy in ("single", "multi"):
+        said, hit = scores.ravel(), truth.ravel()
+        if policy == "single":
+            said, hit = scores.max(axis=1), truth[np.arange(300), scores.argmax(axis=1)]
+        gap = 0.0
+        for low in np.arange(15) / 15:
+            inside = (said >= low) & ((said < low + 1 / 15) | (low > 0.9))
+            if inside.any():
+                gap += inside.mean() * abs(hit[inside].mean() - said[inside].mean())
+        assert calibration_error(truth, scores, policy) == pytest.approx(gap, abs=1e-12)
+    assert calibration_error(truth, truth.astype(float), "multi") == 0
+
+
+def test_average_precision_is_over_the_classes_that_are_there():
+    truth = np.array([[1, 0], [1, 0]], dtype=bool)
+    assert macro_average_precision(truth, np.array([[0.9, 0.1], [0.2, 0.8]])) == 1
 
 
 def test_a_class_never_true_nor_predicted_counts_as_0():

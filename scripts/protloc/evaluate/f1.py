@@ -13,15 +13,20 @@ def count(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.stack([truth & predicted, ~truth & predicted, truth & ~predicted], axis=1).astype(np.int64)
 
 
+def per_class(counts: np.ndarray) -> np.ndarray:
+    """The F1 of each class, 0 for one that is never true nor predicted."""
+    return _f1(*np.moveaxis(counts, -2, 0))
+
+
 def macro(counts: np.ndarray) -> np.ndarray:
     """The mean F1 over classes, 0 for a class that is never true nor predicted."""
-    return _f1(*np.moveaxis(counts, -2, 0)).mean(axis=-1)
+    return per_class(counts).mean(axis=-1)
 
 
 def macro_of_present(counts: np.ndarray) -> np.ndarray:
     """The mean F1 over the classes that are true at least once; NaN if none is."""
     present = counts[..., 0, :] + counts[..., 2, :] > 0
-    summed = (_f1(*np.moveaxis(counts, -2, 0)) * present).sum(axis=-1)
+    summed = (per_class(counts) * present).sum(axis=-1)
     return _ratio(summed, present.sum(axis=-1), nothing=np.nan)
 
 

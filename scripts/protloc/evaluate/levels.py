@@ -14,10 +14,16 @@ from protloc.evaluate.f1 import count
 
 @dataclass(frozen=True)
 class Level:
-    """The protein of each row, text (rows,), and its counts, int64 (rows, 3, classes)."""
+    """The protein of each row, text (rows,), what is true, how likely it is said to be, and what was decided.
+
+    counts: int64 (rows, 3, classes). truth, probabilities: (rows, classes), of the named classes.
+    """
 
     genes: np.ndarray
     counts: np.ndarray
+    truth: np.ndarray
+    probabilities: np.ndarray
+    classes: list[str]
 
 
 def levels(run: pd.DataFrame, policy: str) -> dict[str, Level]:
@@ -28,10 +34,12 @@ def levels(run: pd.DataFrame, policy: str) -> dict[str, Level]:
     binarizer = MultiLabelBinarizer(classes=run["classes"].iloc[0])
     truth = binarizer.fit_transform(run["truth"]).astype(bool)
     predicted = binarizer.transform(run["predicted"]).astype(bool)
-    fields = Level(run["gene"].to_numpy(), count(truth, predicted))
+    classes, scores = list(run["classes"].iloc[0]), np.stack(run["probabilities"]).astype(float)
+    fields = Level(run["gene"].to_numpy(), count(truth, predicted), truth, scores, classes)
     genes, first, protein = np.unique(fields.genes.astype(str), return_index=True, return_inverse=True)
     sums = np.zeros((len(genes), truth.shape[1]))
-    np.add.at(sums, protein, np.stack(run["probabilities"]).astype(float))
+    np.add.at(sums, protein, scores)
     cuts = np.asarray(run["thresholds"].iloc[0]) if len(run["thresholds"].iloc[0]) else None
     means = sums / np.bincount(protein)[:, None]
-    return {"": fields, "protein_": Level(genes, count(truth[first], decide(means, policy, cuts)))}
+    counts = count(truth[first], decide(means, policy, cuts))
+    return {"": fields, "protein_": Level(genes, counts, truth[first], means, classes)}

@@ -9,8 +9,9 @@ import pandas as pd
 
 from protloc.errors import InputError
 from protloc.evaluate.bootstrap import by_protein, intervals, weights
-from protloc.evaluate.f1 import macro, micro
+from protloc.evaluate.f1 import macro, micro, per_class
 from protloc.evaluate.levels import Level, levels
+from protloc.evaluate.probabilities import calibration_error, macro_average_precision
 from protloc.tables import ROUTE, RUN
 
 METRICS = {"macro_f1": macro, "micro_f1": micro}
@@ -33,7 +34,7 @@ def score_route(
             )
         keys = dict(zip(SETTING, setting, strict=True))
         runs = {seed: levels(run, keys["label_policy"]) for seed, run in rows.groupby("seed")}
-        of_runs = _metrics(runs)
+        of_runs = _metrics(runs, keys["label_policy"])
         metrics.append(of_runs.assign(**keys))
         summary.append(_summary(of_runs, _intervals(list(runs.values()), draws, setting[:2])).assign(**keys))
     columns = dict(zip((column.name for column in ROUTE), route, strict=True)) | {"k": NO_K}
@@ -41,15 +42,26 @@ def score_route(
     return tuple(whole)
 
 
-def _metrics(runs: Mapping[int, Mapping[str, Level]]) -> pd.DataFrame:
+def _metrics(runs: Mapping[int, Mapping[str, Level]], policy: str) -> pd.DataFrame:
     """Each metric of each seed's run."""
     rows = [
-        {"seed": seed, "metric": prefix + name, "value": float(metric(level.counts.sum(axis=0)))}
+        {"seed": seed, "metric": prefix + name, "value": value}
         for seed, of_run in runs.items()
         for prefix, level in of_run.items()
-        for name, metric in METRICS.items()
+        for name, value in _values(level, policy).items()
     ]
     return pd.DataFrame(rows)
+
+
+def _values(level: Level, policy: str) -> dict[str, float]:
+    """All metrics of a run at one level, by name."""
+    counts = level.counts.sum(axis=0)
+    return {
+        **{name: float(metric(counts)) for name, metric in METRICS.items()},
+        **{f"f1_{name}": float(value) for name, value in zip(level.classes, per_class(counts), strict=True)},
+        "macro_average_precision": macro_average_precision(level.truth, level.probabilities),
+        "calibration_error": calibration_error(level.truth, level.probabilities, policy),
+    }
 
 
 def _intervals(
@@ -66,8 +78,8 @@ def _intervals(
 
 
 def _summary(metrics: pd.DataFrame, bounds: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Mean, standard deviation and interval of each metric over the seeds of a setting."""
-    grouped = metrics.groupby("metric")["value"]
+    """Mean, standard deviation and interval over the seeds of a setting, of each metric that has bounds."""
+    grouped = metrics[metrics["metric"].isin(bounds)].groupby("metric")["value"]
     summary = grouped.agg(runs="count", mean="mean", sd="std").reset_index()
     summary["low"], summary["high"] = zip(*summary["metric"].map(bounds), strict=True)
     return summary
