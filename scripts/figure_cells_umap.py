@@ -22,5 +22,6 @@ with recorded(snakemake) as outputs, threadpool_limits(1):
         for (backbone, strategy), path in progress(files, total=len(titles), unit="backbones")
     ]
     maps = pd.concat(maps, ignore_index=True)
+    maps = maps[["backbone", "strategy", *cells.columns, "x", "y"]]
     maps.to_csv(outputs["csv"], index=False, float_format="%.4f")
     draw_cells_umap(maps, titles, snakemake.params.simulated, [outputs["svg"], outputs["png"]])

@@ -34,8 +34,10 @@ def cells_to_map(cells: pd.DataFrame, labels: pd.DataFrame, count: int) -> pd.Da
     different classes where there are any, of which there are more cells than of others. A cell without a
     label has an empty one.
     """
-    names = of_first_policy(labels).set_index("cell_id")["label"]
-    kept = cells[cells["kept"]].assign(label=lambda rows: rows["cell_id"].map(names).fillna(""))
+    policy = of_first_policy(labels)
+    names = dict(zip(policy["cell_id"], policy["label"], strict=True))
+    kept = cells[cells["kept"]]
+    kept = kept.assign(label=[names.get(name, "") for name in kept["cell_id"]])
     proteins = kept.sort_values("label", ascending=False).drop_duplicates("gene")
     labelled = proteins[proteins["label"] != ""]
     shown = spread_over_classes(labelled if len(labelled) else proteins, PROTEINS, key="gene")["gene"]
@@ -83,11 +85,12 @@ def draw_cells_umap(
     with sheet(height, outputs) as figure:
         if too_few(count):
             missing(figure, f"Cells that are kept: {count}. A UMAP needs more than {NEIGHBOURS}.")
-        else:
-            for number, (route, title) in enumerate(titles.items()):
-                of_route = maps[(maps["backbone"] == route[0]) & (maps["strategy"] == route[1])]
-                _draw_row(figure, EDGE_MM + number * row, title, of_route, classes, (side, across))
-            note(figure, _caption(maps, classes), simulated)
+            note(figure, "", simulated)
+            return
+        for number, (route, title) in enumerate(titles.items()):
+            of_route = maps[(maps["backbone"] == route[0]) & (maps["strategy"] == route[1])]
+            _draw_row(figure, EDGE_MM + number * row, title, of_route, classes, (side, across))
+        note(figure, _caption(maps, len(classes)), simulated)
 
 
 def _grid(count: int) -> tuple[float, int]:
@@ -122,7 +125,7 @@ def _draw_row(
         left = EDGE_MM + number % across * (side + GAP)
         axis = _map(figure, left, top + number // across * (side + NAME), side, cells)
         mine = cells[cells["label"] == label] if classes else cells[:0]
-        _points(axis, mine, color=COLOURS[0], s=1.6)
+        _points(axis, mine, color=COLOURS[0], s=0.09 * side)
         name = plain(label) if classes else "no cell has a label"
         axis.set_title(name, loc="left", fontsize=SMALL_PT, pad=1.5)
     axis = _map(figure, WIDTH_MM - EDGE_MM - LARGE, top, LARGE, cells)
@@ -165,12 +168,12 @@ def _draw_proteins(axis: Axes, cells: pd.DataFrame) -> None:
         axis.text(4 * mm, down, words, fontsize=SMALL_PT, va="center_baseline", transform=axis.transAxes)
 
 
-def _caption(maps: pd.DataFrame, classes: Sequence[str]) -> str:
+def _caption(maps: pd.DataFrame, classes: int) -> str:
     """What is shown, and how it came about."""
     cells = maps.drop_duplicates("cell_id")
     without = int((cells["label"] == "").sum())
     return (
         f"UMAPs (cosine, {NEIGHBOURS} neighbours) of {len(cells):,} kept cells of "
         f"{cells['gene'].nunique():,} proteins, spread over proteins; grey: all of them.\n"
-        f"Blue: cells of the class above the map ({len(classes)} classes; {without:,} cells have no label)."
+        f"Blue: cells of the class above the map. Classes: {classes}; cells without a label: {without:,}."
     )
