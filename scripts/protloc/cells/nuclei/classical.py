@@ -1,27 +1,74 @@
-"""Nuclei without weights: a threshold, and a watershed on the distance to the rim."""
+"""Nuclei without weights: fragments of a mask, joined where that makes shapes more like nuclei.
+
+Each step's file says what it does; `docs/decisions.md` says why this way.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
-from skimage.feature import peak_local_max
-from skimage.filters import threshold_otsu
-from skimage.segmentation import watershed
 
-from protloc.cells.nuclei.labels import in_reading_order
+from protloc.cells.nuclei.darklines import cut_at_dark_lines
+from protloc.cells.nuclei.diameter import working_image
+from protloc.cells.nuclei.foreground import half_maximum, loose_mask, tidy
+from protloc.cells.nuclei.fragments import cut_at_necks
+from protloc.cells.nuclei.labels import in_one_piece, in_reading_order, nearest_within, without_bites
+from protloc.cells.nuclei.light import AREA, DIAMETER, Light, light_of
+from protloc.cells.nuclei.masks import filled
+from protloc.cells.nuclei.merging import merge
+from protloc.cells.nuclei.outlines import outlined
 
-DIAMETER_UM = 15.0
+COARSE, FINE = 1.5, 0.7  # px: smoothing of the distance to the rim, for few and for many fragments
+GAP = 0.2  # of a nucleus' area: what nuclei enclose
+LEAST, LEAST_CUT = (
+    0.1,
+    0.03,
+)  # of a nucleus' area: smaller is debris; cut by the field's edge, it may be smaller
+BITE = 3  # px: a bay of up to this radius is a nucleolus at the rim
+CONTRAST = 1 / 3  # of its light must a nucleus be brighter than what is around: haze is not
 
 
 def find_nuclei(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
     """Labels int32 (height, width), 0 is background, of the counts uint16 (height, width)."""
     if nucleus.min() == nucleus.max():
         return np.zeros(nucleus.shape, np.int32)
-    radius = DIAMETER_UM / pixel_size_um / 2
-    smooth = ndimage.gaussian_filter(np.log(nucleus + 1.0), radius / 12)
-    mask = ndimage.binary_fill_holes(smooth > threshold_otsu(smooth))
-    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), radius / 6)
-    peaks = peak_local_max(depth, min_distance=max(1, round(radius / 2)), labels=mask.astype(int))
-    markers = np.zeros(nucleus.shape, np.int32)
-    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    return in_reading_order(watershed(-depth, markers, mask=mask))
+    light = light_of(working_image(nucleus, pixel_size_um))
+    labels = _shapes(light)
+    zone = nearest_within(labels, DIAMETER / 4)
+    inside = half_maximum(light, zone, labels > 0)
+    labels = _distinct(in_one_piece(np.where(inside, zone, 0)), zone, light)
+    return in_reading_order(in_one_piece(outlined(without_bites(labels, BITE), nucleus.shape)))
+
+
+def _shapes(light: Light) -> np.ndarray:
+    """The shapes of the nuclei at the working scale, labels int32."""
+    loose = loose_mask(light)
+    zone = nearest_within(cut_at_necks(loose, loose, COARSE), DIAMETER / 3)
+    mask = tidy(half_maximum(light, zone, loose), light)
+    rim = _rim(mask.shape)
+    labels, _ = merge(cut_at_necks(mask, filled(mask, GAP * AREA), FINE), rim)
+    return cut_at_dark_lines(labels, light.own, rim)
+
+
+def _distinct(labels: np.ndarray, zone: np.ndarray, light: Light) -> np.ndarray:
+    """The labels that are large enough for a nucleus and stand out from what is around them in their zone."""
+    count = int(zone.max()) + 1
+
+    def mean(where: np.ndarray) -> np.ndarray:
+        pixels = np.bincount(where.ravel(), minlength=count)
+        return np.bincount(where.ravel(), weights=light.total.ravel(), minlength=count) / np.maximum(
+            pixels, 1
+        )
+
+    area = np.bincount(labels.ravel(), minlength=count)
+    cut = np.bincount(labels[_rim(labels.shape)], minlength=count) > 0
+    within, around = mean(labels), mean(np.where(labels == 0, zone, 0))
+    keep = (area >= np.where(cut, LEAST_CUT, LEAST) * AREA) & (within - around >= CONTRAST * within)
+    keep[0] = False
+    return np.where(keep[labels], labels, 0)
+
+
+def _rim(shape: tuple[int, int]) -> np.ndarray:
+    """The outermost pixels, bool."""
+    rim = np.ones(shape, bool)
+    rim[1:-1, 1:-1] = False
+    return rim

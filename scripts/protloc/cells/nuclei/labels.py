@@ -1,14 +1,62 @@
-"""Label images whose numbers do not depend on how they were found."""
+"""What label images need: shapes in one piece, and numbers that do not depend on how they were found."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
+from skimage.measure import label
+
+
+def in_one_piece(labels: np.ndarray) -> np.ndarray:
+    """Of each label only the largest connected piece, the first in reading order of equal ones."""
+    pieces = label(labels, connectivity=1, background=0)
+    size = np.bincount(pieces.ravel())
+    owner = np.zeros(len(size), labels.dtype)
+    owner[pieces] = labels
+    order = np.lexsort((np.arange(len(size)), -size, owner))
+    _, first = np.unique(owner[order], return_index=True)
+    keep = np.zeros(len(size), bool)
+    keep[order[first]] = True
+    return np.where(keep[pieces], labels, 0)
+
+
+def nearest_within(labels: np.ndarray, reach: float) -> np.ndarray:
+    """Each label (height, width), and the pixels within `reach` px that are nearest to it."""
+    away, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    return np.where(away <= reach, labels[tuple(nearest)], 0)
+
+
+def without_bites(labels: np.ndarray, radius: int) -> np.ndarray:
+    """The labels (height, width) with their own bays of up to this radius, px, and their holes filled.
+
+    What lies between two labels stays as it is. Shapes go on beyond the edge.
+    """
+    wide = np.pad(labels, radius + 1, mode="edge")
+    grown = nearest_within(wide, radius)
+    inner = (ndimage.maximum_filter(grown, 3) == grown) & (ndimage.minimum_filter(grown, 3) == grown)
+    closed = ndimage.distance_transform_edt(inner & (grown > 0)) >= radius
+    wide = np.where((wide == 0) & closed, grown, wide)
+    return _without_holes(wide[radius + 1 : -radius - 1, radius + 1 : -radius - 1])
+
+
+def _without_holes(labels: np.ndarray) -> np.ndarray:
+    holes, count = ndimage.label(labels == 0)
+    most = int(labels.max()) + 1
+    numbers = np.arange(count + 1)
+    high = ndimage.maximum(ndimage.maximum_filter(labels, 3), holes, numbers)
+    low = ndimage.minimum(ndimage.minimum_filter(np.where(labels == 0, most, labels), 3), holes, numbers)
+    own = np.where((high == low), high, 0).astype(labels.dtype)
+    own[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = 0
+    own[0] = 0
+    return np.where(labels == 0, own[holes], labels)
 
 
 def in_reading_order(labels: np.ndarray) -> np.ndarray:
     """The same objects, numbered 1 to n by their first pixel, row by row; int32, 0 stays background."""
-    found, first, place = np.unique(labels, return_index=True, return_inverse=True)
-    objects = np.flatnonzero(found > 0)
-    number = np.zeros(len(found), np.int32)
+    flat = labels.ravel()
+    first = np.full(int(flat.max(initial=0)) + 1, flat.size)
+    first[flat[::-1]] = np.arange(flat.size)[::-1]  # of several pixels of a label the last one assigned stays
+    objects = np.flatnonzero(first[1:] < flat.size) + 1
+    number = np.zeros(len(first), np.int32)
     number[objects[np.argsort(first[objects])]] = np.arange(1, len(objects) + 1)
-    return number[place].reshape(labels.shape)
+    return number[labels]

@@ -1,0 +1,53 @@
+"""How much a shape is like a nucleus: from its moments, which add up when shapes are joined."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from protloc.cells.nuclei.light import AREA
+
+ROUGH = 0.005  # share of the area by which even a well-drawn ellipse misses its own
+MISFIT = 0.09  # two discs that touch miss theirs by 0.106
+USUAL_SIZE = 0.3  # a nucleus may be this much larger or smaller, log of the area
+SMALL, LARGE = 0.35, 0.4  # standard deviations beyond, log of the area
+USUAL_ASPECT, ASPECT = (
+    1.8,
+    0.6,
+)  # length over width that is not held against it, and standard deviation beyond
+CUT_ASPECT = 0.7  # so much more may it be where the field's edge cuts off all it can
+CUT = 0.7  # border pixels over root of the area of a disc of which half is missing
+
+
+def moments(labels: np.ndarray, rim: np.ndarray) -> np.ndarray:
+    """Sums over the pixels of each label, float64 (labels + 1, 7): 1, y, x, y², x², xy, and the rim's pixels.
+
+    `rim` bool (height, width) is the field's outermost row of pixels.
+    """
+    height, width = labels.shape
+    where = labels.ravel()
+    y = np.repeat(np.arange(height, dtype=float), width)
+    x = np.tile(np.arange(width, dtype=float), height)
+    terms = (np.ones(len(where)), y, x, y * y, x * x, x * y, rim.ravel())
+    return np.stack([np.bincount(where, weights=term) for term in terms], axis=1)
+
+
+def likeness(sums: list[float]) -> float:
+    """Likeness to a nucleus, 0 to 1, of a shape with these moments.
+
+    What counts is the area over that of the ellipse of equal second moments, which is 1 for an ellipse and
+    less for every other shape; the size; and the length over the width.
+    """
+    area, y, x, yy, xx, xy, rim = sums
+    y, x = y / area, x / area
+    vary_y, vary_x = yy / area - y * y + 1 / 12, xx / area - x * x + 1 / 12  # 1/12: a pixel's own
+    root = math.sqrt(vary_y * vary_x - (xy / area - x * y) ** 2)
+    mean = (vary_y + vary_x) / 2
+    aspect = (mean + math.sqrt(max(mean * mean - root * root, 0.0))) / root
+    misfit = max(0.0, 1 - area / (4 * math.pi * root) - ROUGH) / MISFIT
+    size = math.log(area / AREA)
+    off = max(0.0, abs(size) - USUAL_SIZE) / (SMALL if size < 0 else LARGE)
+    cut = min(1.0, rim / (CUT * math.sqrt(area)))
+    thin = max(0.0, aspect - USUAL_ASPECT - CUT_ASPECT * cut) / ASPECT
+    return math.exp(-misfit - (off * off + thin * thin) / 2)
