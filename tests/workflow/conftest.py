@@ -20,6 +20,8 @@ MINI: dict[str, Any] = {
         "backbones": ["efficientnet_lite0", "vit_untrained", "handmade", "majority"],
         "strategies": ["replicate_fill"],
     },
+    "cells": {"crop_um": 12.0, "exclude": ["saturated"], "backbones": ["efficientnet_lite0", "handmade"]},
+    "knn": {"k": [1, 3], "cells_per_protein": 3, "seeds": [0, 1]},
     "splits": {"fractions": [0.5, 1.0], "seeds": [0, 1], "min_proteins": 3},
     "figures": {"bootstrap_draws": 200, "sheet_fields": 8, "queries": 3},
 }
@@ -60,9 +62,13 @@ def run(
 
 
 def tables(folder: Path) -> dict[str, bytes]:
-    """The bytes of every Parquet file of the mini study, by path."""
+    """The bytes of every table and of the crop store of the mini study, by path."""
     results = folder / "results/mini"
-    return {path.relative_to(results).as_posix(): path.read_bytes() for path in results.rglob("*.parquet")}
+    return {
+        path.relative_to(results).as_posix(): path.read_bytes()
+        for path in results.rglob("*")
+        if path.suffix in {".parquet", ".npy"} and not path.name.startswith(".")
+    }
 
 
 @pytest.fixture(scope="session")

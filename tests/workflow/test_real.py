@@ -7,10 +7,12 @@ from conftest import mini, run
 from protloc.tables import read_table
 from protloc.vectors import read_vectors
 
+WANTED = (("efficientnet_lite0", "replicate_fill"), ("dino_demo", "replicate_fill"), ("handmade", "none"))
+
 
 @pytest.mark.slow
 def test_real_fields_reach_the_neighbours_and_an_impossible_split_says_so(shared, tmp_path):
-    study = mini(embedding={"backbones": ["efficientnet_lite0", "handmade"]})
+    study = mini(embedding={"backbones": ["efficientnet_lite0", "dino_demo", "handmade"]})
     del study["simulation"]
     data = shared / "data"
     study["acquisition"] = {
@@ -23,11 +25,13 @@ def test_real_fields_reach_the_neighbours_and_an_impossible_split_says_so(shared
     results = tmp_path / "results/mini"
     fovs = read_table("fovs", results / "fovs.parquet")
     assert (fovs["status"] == "ok").all()
-    for backbone, strategy in (("efficientnet_lite0", "replicate_fill"), ("handmade", "none")):
+    for backbone, strategy in WANTED:
         names, vectors = read_vectors(results / f"embeddings/fov/{backbone}/{strategy}.parquet")
         assert names == sorted(fovs["fov_id"])
         assert len(vectors) == 9
     assert (results / "figures/neighbours.png").stat().st_size > 50_000
-    without = run(tmp_path, study | {"splits": None})
+    cells = read_table("cells", results / "cells.parquet")
+    assert cells["fov_id"].nunique() == 9 and cells["nucleus_area_um2"].median() > 80
+    without = run(tmp_path, study | {"splits": None, "cells": None})
     assert without.returncode == 0, without.stdout
     assert (results / "report.html").exists()

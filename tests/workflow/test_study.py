@@ -8,9 +8,13 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 import yaml
 from conftest import MINI, ROOT, mini, run, tables
+from protloc.cells.cut import cut
+from protloc.crops import open_crops
 from protloc.hashing import sha256_path
 from protloc.tables import read_table
 
@@ -19,7 +23,8 @@ RESULTS = Path("results/mini")
 
 def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
-    runs = metrics.loc[metrics["metric"] == "macro_f1", ["backbone", "split_unit", "fraction", "seed"]]
+    probes = (metrics["task"] == "linear") & (metrics["metric"] == "macro_f1")
+    runs = metrics.loc[probes, ["backbone", "split_unit", "fraction", "seed"]]
     splits = MINI["splits"]
     wanted = itertools.product(
         MINI["embedding"]["backbones"], ("protein", "fov"), splits["fractions"], splits["seeds"]
@@ -28,11 +33,40 @@ def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
     assert metrics["value"].between(0, 1).all()
 
 
+def test_every_backbone_k_and_draw_of_cells_has_its_metrics(finished):
+    metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
+    cells = metrics[(metrics["level"] == "cell") & (metrics["metric"] == "macro_f1")]
+    columns = ["task", "backbone", "split_unit", "seed", "k"]
+    wanted = itertools.product(
+        ("knn", "knn_weighted"),
+        MINI["cells"]["backbones"],
+        ("protein", "fov", "cell"),
+        MINI["knn"]["seeds"],
+        MINI["knn"]["k"],
+    )
+    assert sorted(cells[columns].itertuples(index=False, name=None)) == sorted(wanted)
+
+
+def test_the_neighbour_of_a_cell_leads_to_its_pixels(finished):
+    """From a row of the neighbours to the crop, and to the pixels in the field's own file."""
+    results = finished / RESULTS
+    neighbours = read_table("neighbours", results / "runs/knn/handmade/none/neighbours.parquet")
+    cells = read_table("cells", results / "cells.parquet").set_index("cell_id")
+    fovs = read_table("fovs", results / "fovs.parquet").set_index("fov_id")
+    crops = open_crops(results / "crops/pixels.npy", results / "crops/masks.npy")
+    for name in neighbours["nearest"].iloc[0]:
+        cell = cells.loc[name]
+        counts = tifffile.imread(finished / "data/mini/raw" / fovs.loc[cell["fov_id"], "key"])
+        at = np.array([[cell["top"], cell["left"]]])
+        fill = cell["background_nucleus"], cell["background_protein"]
+        assert np.array_equal(cut(counts, at, crops.side, fill)[0], crops.read([cell["row"]])[0])
+
+
 def test_every_result_has_a_record_that_is_true(finished):
     results = [
         path
         for path in (finished / "results").rglob("*")
-        if path.is_file() and not path.name.endswith(".record.json")
+        if path.is_file() and not path.name.endswith(".record.json") and not path.name.startswith(".")
     ]
     results = [path for path in results if not {"logs", "benchmarks"} & set(path.parts)]
     assert len(results) > 20
