@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,9 +17,14 @@ METRICS = {"macro_f1": macro_of_present, "micro_f1": micro}
 
 
 def weights(proteins: int, draws: int, setting: Sequence[str]) -> np.ndarray:
-    """How often each protein is drawn, int64 (draws, proteins), the same for equal `setting`."""
+    """How often each protein is drawn, float64 (draws, proteins), the same for equal `setting`."""
+    return _weights(proteins, draws, tuple(setting))
+
+
+@lru_cache(maxsize=16)  # routes share their settings
+def _weights(proteins: int, draws: int, setting: tuple[str, ...]) -> np.ndarray:
     rng = np.random.default_rng(int(sha256_value(list(setting)), 16))
-    return rng.multinomial(proteins, np.full(proteins, 1 / proteins), size=draws)
+    return rng.multinomial(proteins, np.full(proteins, 1 / proteins), size=draws).astype(np.float64)
 
 
 def by_protein(runs: Sequence[Level], genes: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def score_neighbours(
 
 def _score(rows: pd.DataFrame, draws: int, setting: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Each seed's metrics, and their summary, at one setting."""
-    genes, classes = pd.Index(np.unique(rows["gene"])), pd.Index(np.unique(rows["truth"]))
+    genes, classes = (pd.Index(rows[name].unique()).sort_values() for name in ("gene", "truth"))
     counts = {seed: count_votes(run, genes, classes) for seed, run in rows.groupby("seed")}
     k = pd.array(rows["k"].iloc[0], dtype="Int64")
     columns = pd.MultiIndex.from_product([VOTES, k], names=["task", "k"])
@@ -62,12 +62,13 @@ def count_votes(run: pd.DataFrame, genes: pd.Index, classes: pd.Index) -> np.nda
     gene, truth = genes.get_indexer(run["gene"]), classes.get_indexer(run["truth"])
     ballots = np.concatenate([np.stack(run[vote]) for vote in VOTES.values()], axis=1)
     predicted = classes.get_indexer(ballots.ravel()).reshape(ballots.shape)
-    shape = (len(genes), ballots.shape[1], 3, len(classes))
-    counts = np.zeros(shape)
+    counts = np.empty((len(genes), ballots.shape[1], 3, len(classes)))
     for place, guess in enumerate(predicted.T):
         hit = guess == truth
-        for kind, (rows, of) in enumerate(((hit, truth), (~hit, guess), (~hit, truth))):
-            np.add.at(counts, (gene[rows], place, kind, of[rows]), 1)
+        for kind, (chosen, of) in enumerate(((hit, truth), (~hit, guess), (~hit, truth))):
+            cells = gene[chosen] * len(classes) + of[chosen]
+            table = np.bincount(cells, minlength=len(genes) * len(classes))
+            counts[:, place, kind] = table.reshape(len(genes), len(classes))
     return counts
 
 
