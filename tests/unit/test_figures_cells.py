@@ -242,7 +242,8 @@ def test_maps_repeat_and_keep_groups_apart():
     )
 
 
-def test_there_is_no_map_of_few_cells_or_of_vectors_that_are_alike(tmp_path):
+def test_there_is_no_map_of_few_cells_or_of_vectors_that_are_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr("protloc.figures.cells_umap.project", None)
     out = tmp_path / "umap.svg"
     route = {"backbone": "dino", "strategy": "none"}
     for count, text in ((1, f"Cells that are kept: 1. A UMAP needs more than {NEIGHBOURS}."), (20, "alike")):
