@@ -27,6 +27,7 @@ test: setup
 bench: setup
 	@$(RUN) python tests/bench/memory.py
 	@$(RUN) python tests/bench/embedding.py
+	@$(RUN) python tests/bench/knn.py
 
 lint: setup
 	@$(RUN) ruff check
