@@ -1,6 +1,7 @@
 """Draw macro F1 of single cells against k: SVG, PNG, and the numbers as CSV."""
 
-from protloc.figures.cells_k import draw_cells_k, scores_of_cells
+from protloc.figures.cell_scores import scores_of_cells
+from protloc.figures.cells_k import draw_cells_k
 from protloc.records import recorded
 from protloc.tables import read_table
 

@@ -1,7 +1,8 @@
 """Draw UMAPs of cells, a row per backbone: SVG, PNG, and the places as CSV."""
 
 import pandas as pd
-from protloc.figures.cells_umap import add_places, cells_to_map, draw_cells_umap
+from protloc.figures.cells_umap import draw_cells_umap
+from protloc.figures.mapped_cells import add_places, cells_to_map
 from protloc.progress import progress
 from protloc.records import recorded
 from protloc.tables import read_table

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 from protloc.crops import Crops, CropWriter, open_crops
 from protloc.errors import InputError
-from protloc.figures.cells_k import _spaced, draw_cells_k, scores_of_cells
+from protloc.figures.cell_scores import scores_of_cells
+from protloc.figures.cells_k import _spaced, draw_cells_k
 from protloc.figures.cells_neighbours import _look, _one_run, draw_cells_neighbours
 from protloc.figures.cells_overlays import _draw_nuclei, _letters, draw_cells_overlays, outlines
-from protloc.figures.cells_umap import _grid, add_places, cells_to_map, draw_cells_umap
+from protloc.figures.cells_umap import _grid, draw_cells_umap
+from protloc.figures.mapped_cells import add_places, cells_to_map
 from protloc.figures.projection import NEIGHBOURS, nearest_by_cosine, project
 from protloc.figures.style import RIGHT, SIMULATED, WRONG
 
@@ -243,7 +245,7 @@ def test_maps_repeat_and_keep_groups_apart():
 
 
 def test_there_is_no_map_of_few_cells_or_of_vectors_that_are_alike(tmp_path, monkeypatch):
-    monkeypatch.setattr("protloc.figures.cells_umap.project", None)
+    monkeypatch.setattr("protloc.figures.mapped_cells.project", None)
     out = tmp_path / "umap.svg"
     route = {"backbone": "dino", "strategy": "none"}
     for count, text in ((1, f"Cells that are kept: 1. A UMAP needs more than {NEIGHBOURS}."), (20, "alike")):

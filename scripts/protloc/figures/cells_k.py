@@ -11,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from protloc.figures.cell_policies import POLICIES
+from protloc.figures.cell_scores import VOTES
 from protloc.figures.looks import Look, Route, looks_of_routes
 from protloc.figures.names import name_lines, room
 from protloc.figures.style import MM, WIDTH_MM, missing, note, sheet
 
-VOTES = {"knn": "plain", "knn_weighted": "weighted"}
 APART = {"protein": "proteins", "fov": "fields", "cell": "cells"}
-COLUMNS = ("backbone", "strategy", "label_policy", "apart", "k", "vote", "runs", "mean", "sd", "low", "high")
 LEFT, TOP, BOTTOM, GAP, PANEL, EMPTY = 12.0, 7.0, 21.0, 16.0, 62.0, 30.0  # mm
 WIDTHS, BETWEEN = (1.9, 1.0), 0.08  # of the two panels, and of the space between, in panels
 DOTTED = {"linewidth": 0.8, "linestyle": (0, (0.8, 1.4))}
@@ -26,13 +25,6 @@ NOTE = (
     "Means over {seeds} seeds; bands and bars: 95 % intervals by bootstrap over proteins. Thin dotted: votes "
     "weighted by similarity. Dashed grey: controls."
 )
-
-
-def scores_of_cells(summary: pd.DataFrame) -> pd.DataFrame:
-    """What the figure shows of the table `summary`: macro F1 of cells, with the columns apart and vote."""
-    shown = summary[summary["task"].isin(VOTES) & (summary["metric"] == "macro_f1")]
-    shown = shown.assign(apart=shown["split_unit"], vote=shown["task"].map(VOTES))
-    return shown.sort_values(list(COLUMNS[:6]))[list(COLUMNS)].reset_index(drop=True)
 
 
 def draw_cells_k(
@@ -46,7 +38,7 @@ def draw_cells_k(
 ) -> None:
     """Write the figure: a row per label policy; left by k, right at one k by what neighbours may share.
 
-    `scores` are of `scores_of_cells`, `labels` is the table cell_labels, `titles` and `controls` are by
+    `scores` are those of `scores_of_cells`, `labels` is the table cell_labels, `titles` and `controls` are by
     backbone. Without scores the figure says so.
     """
     policies = [policy for policy in POLICIES if policy in set(scores["label_policy"])]
