@@ -88,6 +88,8 @@ def results():
         ]
     if STUDY.cells:
         names += ["cells.parquet", "segmented.parquet", "cell_labels.parquet"]
+        names += ["figures/cells-overlays.png", "figures/cells-neighbours.png"]
+        names += ["figures/cells-k.svg", "figures/cells-umap.svg"]
     vectors = [embedding(route) for route in ROUTES]
     vectors += [embedding(route, "cell") for route in CELL_ROUTES]
     return [*(f"{RESULTS}/{name}" for name in names), *vectors]

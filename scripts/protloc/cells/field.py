@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 from skimage.segmentation import expand_labels
 
 from protloc.cells.cut import background, corners, cut, side_px
@@ -38,7 +37,7 @@ def cells_of(field: Field, counts: np.ndarray, settings: Mapping[str, Any]) -> C
     areas = expand_labels(nuclei, settings["reach_um"] / scale)
     side, dark = side_px(settings["crop_um"], scale), background(counts)
     labels = np.arange(1, nuclei.max() + 1)
-    centroids = np.array(ndimage.center_of_mass(nuclei > 0, nuclei, labels)).reshape(-1, 2)
+    centroids = centroids_of(nuclei)
     at = corners(centroids, side)
     owners = cut(np.stack([nuclei, areas]), at, side, (0, 0))
     own = owners == labels[:, None, None, None]
@@ -47,12 +46,20 @@ def cells_of(field: Field, counts: np.ndarray, settings: Mapping[str, Any]) -> C
     rows["background_nucleus"], rows["background_protein"] = dark.astype(np.int64)
     rows[["y_px", "x_px"]], rows[["y_um", "x_um"]] = centroids, centroids * scale
     flags = flag_nuclei(nuclei, counts[0], scale)
-    flags["saturated"] |= ndimage.maximum(counts[1], areas, labels) == np.iinfo(counts.dtype).max
+    flags["saturated"] |= np.isin(labels, areas[counts[1] == np.iinfo(counts.dtype).max])
     rows = pd.concat([rows, measurements(counts, nuclei, areas, dark, scale), flags], axis=1)
     rows["kept"] = ~flags[list(settings["exclude"])].any(axis=1)
     crops = cut(counts, at, side, dark)
     others = (owners[:, 1] > 0) & ~own[:, 1]
     return CellsOfField(rows, crops, own[:, 0], others, field_problem(nuclei, counts[0]))
+
+
+def centroids_of(nuclei: np.ndarray) -> np.ndarray:
+    """The mean row and column of each label, px, float64 (labels, 2)."""
+    rows, columns = np.nonzero(nuclei)
+    owner = nuclei[rows, columns]
+    sums = [np.bincount(owner, weights=places)[1:] for places in (rows, columns)]
+    return np.stack(sums, axis=1) / np.bincount(owner)[1:, None] if len(owner) else np.empty((0, 2))
 
 
 def measurements(
