@@ -56,7 +56,7 @@ RUN = (
 )
 K = Column("k", INT, "number of neighbours, where there are any", nullable=True)
 ROUTE = (
-    Column("task", TEXT, "what was done with the vectors: `probe`, `knn`, `knn_weighted`"),
+    Column("task", TEXT, "the head of a probe, `finetune`, `knn` or `knn_weighted`"),
     Column("level", TEXT, "what a vector stands for: `fov` or `cell`"),
     Column("backbone", TEXT, "name in `config/backbones.yaml`"),
     Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are"),
@@ -215,7 +215,7 @@ TABLES = {
             *ROUTE,
             *RUN,
             K,
-            Column("metric", TEXT, "as the README lists them; `protein_…` after averaging a protein's fields"),
+            Column("metric", TEXT, "README: metrics; `protein_…`: after averaging a protein's fields"),
             Column("value", REAL, "0 to 1"),
         ),
     ),

@@ -88,8 +88,14 @@ def results():
         ]
     if STUDY.cells:
         names += ["cells.parquet", "segmented.parquet", "cell_labels.parquet"]
-        names += ["figures/cells-overlays.png", "figures/cells-neighbours.png"]
-        names += ["figures/cells-k.svg", "figures/cells-umap.svg"]
+        names += ["figures/cells-overlays.png"]
+    if CELL_ROUTES:
+        names += ["figures/cells-neighbours.png"]
+        names += [
+            f"figures/cells-{chart}.{suffix}"
+            for chart in ("k", "umap")
+            for suffix in ("svg", "png", "csv")
+        ]
     vectors = [embedding(route) for route in ROUTES]
     vectors += [embedding(route, "cell") for route in CELL_ROUTES]
     return [*(f"{RESULTS}/{name}" for name in names), *vectors]
