@@ -4,8 +4,9 @@ from pathlib import Path
 
 from protloc.hashing import sha256_path
 from protloc.kept import KeptRuns
-from protloc.probe.runs import plan, probe
+from protloc.probe.runs import probe
 from protloc.records import recorded
+from protloc.runs import plan
 from protloc.tables import read_table, write_table
 from protloc.threads import one_thread
 from protloc.vectors import read_vectors
@@ -14,7 +15,8 @@ with recorded(snakemake) as outputs:
     one_thread()  # a sum over threads depends on their number
     settings = dict(snakemake.params.probe)
     head, vectors = snakemake.wildcards.head, Path(snakemake.input.vectors)
-    depends_on = [sha256_path(vectors), head, settings, snakemake.params.code]
+    read = [sha256_path(vectors), sha256_path(Path(snakemake.input.proteins))]
+    depends_on = [read, head, settings, snakemake.params.code]
     kept = KeptRuns("predictions", Path(snakemake.params.kept), depends_on)
     splits = {
         tuple(Path(path).stem.split("-")): read_table("splits", path) for path in snakemake.input.splits

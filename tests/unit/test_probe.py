@@ -11,14 +11,15 @@ from protloc.decide import decide
 from protloc.errors import InputError
 from protloc.kept import KeptRuns
 from protloc.probe import runs as room
-from protloc.probe.choose import thresholds
 from protloc.probe.data import run_data
 from protloc.probe.heads import Heads
 from protloc.probe.pack import train_pack
-from protloc.probe.runs import plan, probe
-from protloc.probe.targets import targets
+from protloc.probe.runs import probe
+from protloc.runs import plan
 from protloc.splits.table import make_split
 from protloc.tables import read_table, write_table
+from protloc.targets import targets
+from protloc.thresholds import thresholds
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from protloc.targets import balancing
+
 PARTS = ("train", "validation", "test")
 
 
@@ -51,12 +53,6 @@ def run_data(
     training = vectors[rows["train"]].astype(np.float64)
     deviation = training.std(axis=0)
     scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-12)
-    weights = _balancing(wanted["train"]) if balance else np.ones(wanted["train"].shape[1])
+    weights = balancing(wanted["train"]) if balance else np.ones(wanted["train"].shape[1])
     floats = (array.astype(np.float32) for array in (training.mean(axis=0), scale, weights))
     return RunData(tuple(seed), rows, wanted, *floats, wanted["train"].any(axis=0))
-
-
-def _balancing(targets: np.ndarray) -> np.ndarray:
-    """Weights that let every class that is there count the same in all, 1 on average."""
-    sizes = targets.sum(axis=0)
-    return np.divide(sizes.sum(), sizes * (sizes > 0).sum(), out=np.zeros(len(sizes)), where=sizes > 0)

@@ -4,59 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import f1_score
 
-from protloc.decide import decide
 from protloc.errors import InputError
-from protloc.hashing import sha256_value
 from protloc.kept import KeptRuns
-from protloc.leakage import check_no_leak
-from protloc.probe.choose import thresholds
 from protloc.probe.data import run_data
 from protloc.probe.pack import Trained, train_pack
-from protloc.probe.targets import targets
 from protloc.progress import progress
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run to be made: its setting, the rows of its seed's split, and the digest of both."""
-
-    unit: str
-    policy: str
-    fraction: float
-    seed: int
-    split: pd.DataFrame
-    key: str
-
-
-def plan(splits: Mapping[tuple[str, str], pd.DataFrame], fractions: Sequence[float]) -> list[Run]:
-    """The runs on all splits, by (unit, policy), in a stable order.
-
-    Raises InputError if a group leaks between parts, or a fraction holds no field.
-    """
-    runs = []
-    for (unit, policy), split in sorted(splits.items()):
-        check_no_leak(split, unit, f"split by {unit}")
-        for fraction in sorted(fractions):
-            for seed, of_seed in split.groupby("seed"):
-                trained = (of_seed["part"] == "train") & (of_seed["fraction"] <= fraction)
-                if not trained.any():
-                    raise InputError(f"split: fraction {fraction:g} holds no field; raise splits.fractions")
-                used = of_seed[trained | (of_seed["part"] != "train")].sort_values("fov_id")
-                content = [used[name].to_list() for name in ("fov_id", "part")]
-                content += [
-                    [list(labels) for labels in used["labels"]],
-                    sorted(set(of_seed["labels"].explode())),
-                ]
-                key = sha256_value([unit, policy, fraction, int(seed), content])
-                runs.append(Run(unit, policy, fraction, int(seed), of_seed, key))
-    return runs
+from protloc.runs import Run, prediction_rows, report_absent
+from protloc.targets import targets
 
 
 def probe(
@@ -117,8 +76,7 @@ def _train(
     settings: Mapping[str, Any],
 ) -> dict[str, pd.DataFrame]:
     """The rows of each run of a pack, by key."""
-    policy = pack[0].policy
-    classes = sorted(set(pack[0].split["labels"].explode()))
+    policy, classes = pack[0].policy, pack[0].classes
     soft = settings["soft_targets"] if policy == "multi" else None
     data = []
     for run in pack:
@@ -126,54 +84,11 @@ def _train(
         data.append(
             run_data(vectors, place, run.split, wanted, run.fraction, [run.seed], settings["balance"])
         )
-        _report_absent(run, classes)
+        report_absent(run)
     trained = train_pack(vectors, data, policy, head, settings)
-    return {run.key: _rows(run, classes, of_run) for run, of_run in zip(pack, trained, strict=True)}
+    return {run.key: _rows(run, of_run) for run, of_run in zip(pack, trained, strict=True)}
 
 
-def _rows(run: Run, classes: Sequence[str], trained: Trained) -> pd.DataFrame:
-    """The `predictions` rows of a trained run."""
-    test, validation = (
-        run.split[run.split["part"] == part].sort_values("fov_id") for part in ("test", "validation")
-    )
-    cuts = None
-    if run.policy == "multi":
-        cuts = thresholds(trained.probabilities["validation"], _truth(validation, classes))
-    scores = trained.probabilities["test"]
-    predicted = decide(scores, run.policy, cuts)
-    logging.info(
-        "split by %s, %s labels, fraction %g, seed %d: step %d, weight decay %g, macro F1 %.3f",
-        *(run.unit, run.policy, run.fraction, run.seed, trained.step, trained.weight_decay),
-        f1_score(_truth(test, classes), predicted, average="macro", zero_division=0),
-    )
-    return pd.DataFrame(
-        {
-            "split_unit": run.unit,
-            "label_policy": run.policy,
-            "fraction": run.fraction,
-            "seed": run.seed,
-            "fov_id": test["fov_id"].to_numpy(),
-            "gene": test["gene"].to_numpy(),
-            "truth": test["labels"].to_list(),
-            "predicted": [list(np.compress(row, classes)) for row in predicted],
-            "classes": [list(classes)] * len(test),
-            "probabilities": list(scores),
-            "thresholds": [[] if cuts is None else cuts] * len(test),
-        }
-    )
-
-
-def _truth(part: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    return np.stack([np.isin(classes, list(labels)) for labels in part["labels"]])
-
-
-def _report_absent(run: Run, classes: Sequence[str]) -> None:
-    """Log the classes that a run cannot learn."""
-    training = run.split[(run.split["part"] == "train") & (run.split["fraction"] <= run.fraction)]
-    present = set(training["labels"].explode())
-    absent = [name for name in classes if name not in present]
-    where = f"split by {run.unit}, seed {run.seed}, fraction {run.fraction:g}"
-    if len(present) == 1:
-        logging.warning("%s: all training fields are %s: nothing to learn", where, *present)
-    elif absent:
-        logging.warning("%s: no training field, so not learned: %s", where, ", ".join(absent))
+def _rows(run: Run, trained: Trained) -> pd.DataFrame:
+    chosen = f"step {trained.step}, weight decay {trained.weight_decay:g}"
+    return prediction_rows(run, trained.probabilities, chosen)

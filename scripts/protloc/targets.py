@@ -1,4 +1,4 @@
-"""What a head should say of each protein."""
+"""What a classifier should say of each protein, and how much each class counts."""
 
 from __future__ import annotations
 
@@ -30,3 +30,12 @@ def targets(
         for grade in reversed(GRADES):
             found[gene][np.isin(classes, list(protein[f"grade_{grade}"]))] = soft[grade]
     return found
+
+
+def balancing(targets: np.ndarray) -> np.ndarray:
+    """Weights (classes,) that let every class that `targets` (fields, classes) has count the same in all.
+
+    They are 1 on average; a class without targets has 0.
+    """
+    sizes = targets.sum(axis=0)
+    return np.divide(sizes.sum(), sizes * (sizes > 0).sum(), out=np.zeros(len(sizes)), where=sizes > 0)
