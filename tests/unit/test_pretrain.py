@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 import tifffile
 import torch
+from protloc import checkpoints
 from protloc.config.backbones import PRETRAINED, Network
 from protloc.config.load import load_backbones, load_study, read_yaml
 from protloc.config.settings import Pretraining
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
 from protloc.models.weights import build
-from protloc.pretrain import checkpoints, train
+from protloc.pretrain import train
 from protloc.pretrain.crops import views
 from protloc.pretrain.dino import pretrain
 from protloc.pretrain.fields import hold_out
@@ -87,8 +88,8 @@ def killed_after(done: int, study, folder: Path, monkeypatch, **changed) -> None
     """A run that ends between an epoch's checkpoint and the next epoch."""
     save = checkpoints.save
 
-    def save_and_die(place, state):
-        save(place, state)
+    def save_and_die(place, identity, state):
+        save(place, identity, state)
         if state["curve"][-1]["epoch"] == done:
             raise KeyboardInterrupt
 
@@ -116,7 +117,7 @@ def test_the_curve_has_a_row_before_and_after_each_epoch(undisturbed, tmp_path):
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_killed_and_started_again_gives_the_same_bytes(study, undisturbed, tmp_path, monkeypatch, epochs):
     killed_after(epochs, study, tmp_path, monkeypatch)
-    assert (tmp_path / ".checkpoints" / checkpoints.NAME).exists()
+    assert (tmp_path / ".checkpoints" / train.CHECKPOINT).exists()
     weights, curve = run(study, tmp_path)
     assert weights == undisturbed[0]
     pd.testing.assert_frame_equal(curve, undisturbed[1])
@@ -140,9 +141,9 @@ def test_a_checkpoint_of_another_run_or_a_damaged_one_is_left_aside(
 ):
     killed_after(1, study, tmp_path / "other", monkeypatch, learning_rate=0.1)
     assert run(study, tmp_path / "other")[0] == undisturbed[0]
-    damaged = tmp_path / "damaged" / ".checkpoints" / checkpoints.NAME
+    damaged = tmp_path / "damaged" / ".checkpoints" / train.CHECKPOINT
     damaged.parent.mkdir(parents=True)
-    damaged.write_bytes(b"PK\x03\x04 and nothing more")
+    damaged.write_bytes(b"\x08\0\0\0\0\0\0\0 and nothing more")
     assert run(study, tmp_path / "damaged")[0] == undisturbed[0]
     assert "of another run" in caplog.text and "not readable" in caplog.text
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from protloc import checkpoints
 from protloc.config.backbones import Network
 from protloc.config.settings import Pretraining
-from protloc.pretrain import checkpoints
 from protloc.pretrain.draws import multi_crop, order
 from protloc.pretrain.objective import assign, disagreement, entropy
 from protloc.pretrain.optimizer import descend, optimizer_of
@@ -22,6 +22,7 @@ from protloc.pretrain.teacher import Encoder, follow, teacher_of
 from protloc.progress import progress
 
 Curve = list[dict[str, float]]
+CHECKPOINT = "latest.safetensors"
 
 
 class Training:
@@ -49,7 +50,7 @@ class Training:
             self._record(0, nothing | measure(self.teacher))
         for epoch in range(len(self.curve), self.settings.epochs + 1):
             self._record(epoch, self._epoch(epoch) | measure(self.teacher))
-            checkpoints.save(folder, self._state(identity))
+            checkpoints.save(folder / CHECKPOINT, identity, self._state())
         return self.curve
 
     def measured(self) -> dict[str, Any]:
@@ -92,9 +93,8 @@ class Training:
         self.curve.append({"epoch": epoch, "step": epoch * self.epoch_steps, **values})
         logging.info("%s", ", ".join(f"{name} {value:.4g}" for name, value in self.curve[-1].items()))
 
-    def _state(self, identity: str) -> dict:
+    def _state(self) -> dict:
         return {
-            "identity": identity,
             "epochs": self.settings.epochs,
             "student": self.student.state_dict(),
             "teacher": self.teacher.state_dict(),
@@ -104,7 +104,7 @@ class Training:
 
     def _restore(self, folder: Path, identity: str) -> None:
         """Take up a checkpoint, unless its learning rate has begun to fall towards another end."""
-        state = checkpoints.restore(folder, identity)
+        state = checkpoints.restore(folder / CHECKPOINT, identity)
         if state is None:
             return
         done = state["curve"][-1]["step"]
