@@ -26,6 +26,7 @@ from protloc.atomic import partial_name, remove, sweep, write_text
 from protloc.errors import InputError
 from protloc.hashing import sha256_path, sha256_value
 from protloc.modules import SCRIPTS
+from protloc.signals import ends_on_sigterm
 
 SUFFIX = ".record.json"
 LIBRARIES = (
@@ -53,7 +54,7 @@ def recorded(snakemake: Any) -> Iterator[Outputs]:
     """Yield a temporary path for each named output; put them and their records in place when the block ends.
 
     Whatever is logged goes to the rule's log, warnings to the terminal too. An InputError ends the process
-    with its one line and status 1; nothing half-written keeps a result's name.
+    with its one line and status 1, SIGTERM with status 143; nothing half-written keeps a result's name.
     """
     results = {name: Path(path) for name, path in snakemake.output.items()}
     outputs = Outputs({name: partial_name(path) for name, path in results.items()})
@@ -63,11 +64,12 @@ def recorded(snakemake: Any) -> Iterator[Outputs]:
         sweep(path)
     started, clock = datetime.now(UTC), time.perf_counter()
     try:
-        yield outputs
-        facts = _content_facts(snakemake)
-        circumstances = _circumstances(started, time.perf_counter() - clock) | outputs.run
-        for name, path in results.items():
-            _put_in_place(outputs[name], path, facts, circumstances)
+        with ends_on_sigterm():
+            yield outputs
+            facts = _content_facts(snakemake)
+            circumstances = _circumstances(started, time.perf_counter() - clock) | outputs.run
+            for name, path in results.items():
+                _put_in_place(outputs[name], path, facts, circumstances)
     except InputError as error:
         logging.error("%s", error)
         sys.exit(1)

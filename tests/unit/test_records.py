@@ -92,6 +92,34 @@ def test_an_input_error_is_one_line_and_status_1(tmp_path, capsys):
     assert (tmp_path / "logs/step.log").read_text() == "ERROR: a.tif: is empty; fetch it again\n"
 
 
+TOLD_TO_END = """
+import sys, threading, time
+from pathlib import Path
+from test_records import recorded, step
+from protloc import signals
+
+signals.GRACE_S = 1.0
+with recorded(step(Path(sys.argv[1]))) as outputs:
+    outputs["table"].write_text("half")
+    print("ready", flush=True)
+    threading.Thread(target=time.sleep, args=[float(sys.argv[2])]).start()
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("busy", [0, 60])
+def test_sigterm_ends_a_step_in_time_with_nothing_half_written(tmp_path, busy):
+    words = [sys.executable, "-c", TOLD_TO_END, str(tmp_path), str(busy)]
+    running = subprocess.Popen(
+        words, cwd=Path(__file__).parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout.readline() == b"ready\n"
+    running.terminate()
+    _, said = running.communicate(timeout=10)
+    assert running.returncode == 143 and said == b"ERROR: ended by SIGTERM; run again to go on\n"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_what_a_killed_process_left_is_swept_but_not_what_a_living_one_writes(tmp_path):
     result = tmp_path / "table.parquet"
     killed = (
