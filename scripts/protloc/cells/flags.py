@@ -4,36 +4,88 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
+from protloc.cells.focus import rim_blur
+from protloc.cells.nuclei.ellipse import ellipse_fit, moments
 from protloc.flags import FLAGS
 
-SMALLEST_UM2 = 60.0  # HEK nuclei have 120 to 250 µm²; pyknotic ones and debris less than half of that
-LIMIT = np.iinfo(np.uint16).max
+SMALLEST_UM2 = (
+    60.0  # living HEK293T nuclei have 70 to 310 µm² in OpenCell's fields; corpses and pieces have less
+)
+BLUR_UM = 0.55  # width of a rim; in focus it has 0.3
+CONDENSED, BRIGHT = 0.75, 1.6  # of the field's medians: chromosomes are packed, and there are twice as many
+ELLIPSE = 0.955  # fit: a bean has 0.98, discs that overlap by an eighth of their width 0.94, that touch 0.89
+HOT_PX = 3  # so many pixels at the limit may be the camera's faults
+PLATEAU_PX = 50  # so many equal pixels, and hardly any just below, are at a limit, even if it is not 65535
+JUST_BELOW = 0.99  # of the limit
+BLURRED = 0.037  # width of a rim over the diameter of a nucleus: BLUR_UM of 15 µm
+CROWDED = 0.8  # share of the field that is nuclei
+SATURATED = 0.01  # share of the field's pixels
 
 
 def flag_nuclei(nuclei: np.ndarray, counts: np.ndarray, pixel_size_um: float) -> pd.DataFrame:
     """One row per label 1 to n, in order; the bool columns are those of protloc.flags.FLAGS.
 
-    nuclei int32 (height, width), 0 is background; counts uint16 (height, width), the nucleus channel.
+    nuclei int32 (height, width), 0 is background; counts uint16 (height, width), the nucleus channel. Of a
+    nucleus that the edge cuts, shape and size say nothing, so it is neither `mitotic_like` nor `odd_shape`.
     """
-    count = int(nuclei.max(initial=0))
-    index = np.arange(1, count + 1)
-    flags = pd.DataFrame(False, index=range(count), columns=list(FLAGS))
-    if count == 0:
-        return flags
-    area = np.bincount(nuclei.ravel(), minlength=count + 1)[1:] * pixel_size_um**2
-    rim = np.concatenate([nuclei[0], nuclei[-1], nuclei[:, 0], nuclei[:, -1]])
-    flags["touches_border"] = np.isin(index, rim)
-    flags["too_small"] = area < SMALLEST_UM2
-    flags["saturated"] = ndimage.maximum(counts, nuclei, index) == LIMIT
-    return flags
+    area, cut = _sums(nuclei, np.ones(nuclei.shape)), _cut(nuclei)
+    light = _sums(nuclei, counts) / area - np.percentile(counts, 1)
+    shapes = moments(nuclei, np.zeros(nuclei.shape, bool))[1:]
+    condensed, bright = area < CONDENSED * _typical(area, cut), light > BRIGHT * _typical(light, cut)
+    odd = np.array([ellipse_fit(shape) < ELLIPSE for shape in shapes.tolist()], bool)
+    columns = {
+        "touches_border": cut,
+        "too_small": area * pixel_size_um**2 < SMALLEST_UM2,
+        "saturated": _sums(nuclei, _clipped(counts)) > HOT_PX,
+        "out_of_focus": rim_blur(nuclei, counts) * pixel_size_um > BLUR_UM,
+        "mitotic_like": condensed & bright & ~cut,
+        "odd_shape": odd & ~cut,
+    }
+    return pd.DataFrame(columns, dtype=bool)[list(FLAGS)]
 
 
 def field_problem(nuclei: np.ndarray, counts: np.ndarray) -> str | None:
-    """What makes a field's nuclei doubtful as a whole, or None."""
+    """What makes all nuclei of a field doubtful, or None. Arrays as for flag_nuclei."""
     if counts.min() == counts.max():
         return "the nucleus channel is constant"
     if not nuclei.any():
         return "no nuclei"
-    return None
+    blur, area = rim_blur(nuclei, counts), _sums(nuclei, np.ones(nuclei.shape))
+    judged = np.isfinite(blur)
+    width = blur[judged] / np.sqrt(area[judged] * 4 / np.pi)
+    problems = {
+        "saturated": _clipped(counts).mean() > SATURATED,
+        "blurred": judged.any() and np.median(width) > BLURRED,
+        "too crowded to tell nuclei apart": (nuclei > 0).mean() > CROWDED,
+        "all nuclei are cut by the edge": _cut(nuclei).all(),
+    }
+    return "; ".join(problem for problem, found in problems.items() if found) or None
+
+
+def _sums(nuclei: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The sum of the values over each label, float64 (labels,)."""
+    return np.bincount(nuclei.ravel(), weights=values.ravel())[1:]
+
+
+def _cut(nuclei: np.ndarray) -> np.ndarray:
+    """Whether the edge of the field cuts each label."""
+    cut = np.zeros(int(nuclei.max(initial=0)) + 1, bool)
+    for side in (nuclei[0], nuclei[-1], nuclei[:, 0], nuclei[:, -1]):
+        cut[side] = True
+    return cut[1:]
+
+
+def _typical(values: np.ndarray, cut: np.ndarray) -> float:
+    """The median of the whole nuclei, of all if none is whole, 0 if there are none."""
+    whole = values[~cut] if not cut.all() else values
+    return float(np.median(whole)) if len(whole) else 0.0
+
+
+def _clipped(counts: np.ndarray) -> np.ndarray:
+    """The pixels at the camera's limit, bool."""
+    highest = int(counts.max())
+    at_limit = counts == highest
+    number = int(at_limit.sum())
+    plateau = number >= PLATEAU_PX and number > np.count_nonzero(counts >= JUST_BELOW * highest) / 2
+    return at_limit if plateau or highest == np.iinfo(counts.dtype).max else np.zeros(counts.shape, bool)

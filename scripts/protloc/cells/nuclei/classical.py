@@ -6,6 +6,7 @@ Each step's file says what it does; `docs/decisions.md` says why this way.
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from protloc.cells.nuclei.darklines import cut_at_dark_lines
 from protloc.cells.nuclei.diameter import working_image
@@ -24,7 +25,8 @@ LEAST, LEAST_CUT = (
     0.03,
 )  # of a nucleus' area: smaller is debris; cut by the field's edge, it may be smaller
 BITE = 3  # px: a bay of up to this radius is a nucleolus at the rim
-CONTRAST = 1 / 3  # of its light must a nucleus be brighter than what is around: haze is not
+BAND = 3  # px inside and outside of an outline
+CONTRAST = 0.25  # by so much of its light must a nucleus be brighter inside of its outline than outside
 
 
 def find_nuclei(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
@@ -35,7 +37,7 @@ def find_nuclei(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
     labels = _shapes(light)
     zone = nearest_within(labels, DIAMETER / 4)
     inside = half_maximum(light, zone, labels > 0)
-    labels = _distinct(in_one_piece(np.where(inside, zone, 0)), zone, light)
+    labels = _distinct(in_one_piece(np.where(inside, zone, 0)), light)
     return in_reading_order(in_one_piece(outlined(without_bites(labels, BITE), nucleus.shape)))
 
 
@@ -49,22 +51,23 @@ def _shapes(light: Light) -> np.ndarray:
     return cut_at_dark_lines(labels, light.own, rim)
 
 
-def _distinct(labels: np.ndarray, zone: np.ndarray, light: Light) -> np.ndarray:
-    """The labels that are large enough for a nucleus and stand out from what is around them in their zone."""
-    count = int(zone.max()) + 1
-
-    def mean(where: np.ndarray) -> np.ndarray:
-        pixels = np.bincount(where.ravel(), minlength=count)
-        return np.bincount(where.ravel(), weights=light.total.ravel(), minlength=count) / np.maximum(
-            pixels, 1
-        )
-
+def _distinct(labels: np.ndarray, light: Light) -> np.ndarray:
+    """The labels that are large enough for a nucleus, and have a rim: haze fades away instead."""
+    count = int(labels.max()) + 1
     area = np.bincount(labels.ravel(), minlength=count)
     cut = np.bincount(labels[_rim(labels.shape)], minlength=count) > 0
-    within, around = mean(labels), mean(np.where(labels == 0, zone, 0))
-    keep = (area >= np.where(cut, LEAST_CUT, LEAST) * AREA) & (within - around >= CONTRAST * within)
+    within = np.where(ndimage.distance_transform_edt(labels > 0) <= BAND, labels, 0)
+    around = np.where(labels == 0, nearest_within(labels, BAND), 0)
+    bright, dim = (_means(light.total, where, count) for where in (within, around))
+    keep = (area >= np.where(cut, LEAST_CUT, LEAST) * AREA) & (bright - dim >= CONTRAST * bright)
     keep[0] = False
     return np.where(keep[labels], labels, 0)
+
+
+def _means(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """The mean of the values in each label, 0 for a label without pixels."""
+    pixels = np.bincount(labels.ravel(), minlength=count)
+    return np.bincount(labels.ravel(), weights=values.ravel(), minlength=count) / np.maximum(pixels, 1)
 
 
 def _rim(shape: tuple[int, int]) -> np.ndarray:

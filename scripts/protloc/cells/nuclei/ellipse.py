@@ -33,21 +33,27 @@ def moments(labels: np.ndarray, rim: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(where, weights=term) for term in terms], axis=1)
 
 
-def likeness(sums: list[float]) -> float:
-    """Likeness to a nucleus, 0 to 1, of a shape with these moments.
+def ellipse_fit(sums: list[float]) -> float:
+    """A shape's area over that of the ellipse of equal second moments: less than 1 for all but ellipses."""
+    return sums[0] / (4 * math.pi * math.sqrt(_spread(sums)[1]))
 
-    What counts is the area over that of the ellipse of equal second moments, which is 1 for an ellipse and
-    less for every other shape; the size; and the length over the width.
-    """
-    area, y, x, yy, xx, xy, rim = sums
-    y, x = y / area, x / area
-    vary_y, vary_x = yy / area - y * y + 1 / 12, xx / area - x * x + 1 / 12  # 1/12: a pixel's own
-    root = math.sqrt(vary_y * vary_x - (xy / area - x * y) ** 2)
-    mean = (vary_y + vary_x) / 2
-    aspect = (mean + math.sqrt(max(mean * mean - root * root, 0.0))) / root
-    misfit = max(0.0, 1 - area / (4 * math.pi * root) - ROUGH) / MISFIT
+
+def likeness(sums: list[float]) -> float:
+    """Likeness to a nucleus, 0 to 1, of a shape with these moments: by its ellipse fit, size and aspect."""
+    area, rim = sums[0], sums[-1]
+    mean, product = _spread(sums)
+    aspect = (mean + math.sqrt(max(mean * mean - product, 0.0))) / math.sqrt(product)
+    misfit = max(0.0, 1 - ellipse_fit(sums) - ROUGH) / MISFIT
     size = math.log(area / AREA)
     off = max(0.0, abs(size) - USUAL_SIZE) / (SMALL if size < 0 else LARGE)
     cut = min(1.0, rim / (CUT * math.sqrt(area)))
     thin = max(0.0, aspect - USUAL_ASPECT - CUT_ASPECT * cut) / ASPECT
     return math.exp(-misfit - (off * off + thin * thin) / 2)
+
+
+def _spread(sums: list[float]) -> tuple[float, float]:
+    """The mean and the product of a shape's variances along its axes, px² and px⁴."""
+    area, y, x, yy, xx, xy, _ = sums
+    y, x = y / area, x / area
+    along_y, along_x = yy / area - y * y + 1 / 12, xx / area - x * x + 1 / 12  # 1/12: a pixel's own
+    return (along_y + along_x) / 2, along_y * along_x - (xy / area - x * y) ** 2

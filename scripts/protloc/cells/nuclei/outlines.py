@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from protloc.cells.nuclei.scale import interpolation
+from protloc.cells.nuclei.scale import interpolated
 
 SMOOTHING = 1.0  # px
 MARGIN = 4  # px
@@ -25,9 +25,7 @@ def outlined(labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         soft = _soft(wide, label, box)
         (top, bottom), (left, right) = ((side.start - MARGIN, side.stop + MARGIN) for side in box)
         here = slice(*np.searchsorted(rows, [top, bottom])), slice(*np.searchsorted(columns, [left, right]))
-        up = interpolation(rows[here[0]] - top, bottom - top)
-        across = interpolation(columns[here[1]] - left, right - left)
-        own = up @ soft @ across.T
+        own = interpolated(soft, rows[here[0]] - top, columns[here[1]] - left)
         most = own > share[here]
         result[here][most], share[here][most] = label, own[most]
     return result

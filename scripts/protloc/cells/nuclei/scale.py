@@ -15,14 +15,9 @@ def area_average(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray((_slices(image.shape[1], shape[1]) @ rows.T).T, dtype=np.float32)
 
 
-def interpolation(at: np.ndarray, count: int) -> np.ndarray:
-    """The matrix float32 (positions, count) that interpolates `count` samples linearly at positions `at`."""
-    left = np.clip(np.floor(at).astype(int), 0, count - 2)
-    part = (at - left).astype(np.float32)
-    matrix = np.zeros((len(at), count), np.float32)
-    row = np.arange(len(at))
-    matrix[row, left], matrix[row, left + 1] = 1 - part, part
-    return matrix
+def interpolated(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """An image's values, linear between pixel centres, at each of these rows and columns (positions, px)."""
+    return _between(_between(image, rows).T, columns).T
 
 
 def _slices(count: int, parts: int) -> csr_array:
@@ -31,3 +26,9 @@ def _slices(count: int, parts: int) -> csr_array:
     middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
     part, sample = (middle * parts / count).astype(int), middle.astype(int)
     return csr_array((width * parts / count, (part, sample)), shape=(parts, count))
+
+
+def _between(image: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    above = np.clip(np.floor(rows).astype(int), 0, len(image) - 2)
+    part = (rows - above).astype(np.float32)[:, None]
+    return image[above] * (1 - part) + image[above + 1] * part
