@@ -70,6 +70,22 @@ def plan(splits: Mapping[tuple[str, str], pd.DataFrame], fractions: Sequence[flo
     return runs
 
 
+def check_vectors(names: Sequence[str], vectors: np.ndarray, runs: Sequence[Run]) -> None:
+    """Raise InputError if the vectors are not those of the splits' fields, or not finite."""
+    wanted = {name for run in runs for name in run.split["fov_id"]}
+    missing = sorted(wanted - set(names))
+    if missing:
+        raise InputError(
+            f"embedding: {len(missing)} of {len(wanted)} fields of the split have no vector, the first "
+            f"{missing[0]}; is it of another data set? Run again with --forcerun embed_network embed_features"
+        )
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"embedding: the vector of {names[bad[0]]} is not finite ({len(bad)} such); make it again"
+        )
+
+
 def prediction_rows(run: Run, scores: Mapping[str, np.ndarray], chosen: str) -> pd.DataFrame:
     """The `predictions` rows of a trained run; the log gets a line of them, `chosen` says what was chosen.
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
+from protloc.objective import losses, probabilities
 from protloc.probe.data import RunData
 from protloc.probe.heads import HIDDEN, Heads, padded
 
@@ -108,20 +108,14 @@ class _Pack:
     def score(self, model: Heads) -> list[dict[str, np.ndarray]]:
         """The probabilities of each head for its validation and test part."""
         model.eval()
+        present = torch.from_numpy(np.stack([run.present for run in self._runs]))[:, None]
         found: list[dict[str, list]] = [{"validation": [], "test": []} for _ in self._runs]
         for part in ("validation", "test"):
             for picked, valid in self._chunks(part):
-                scores = self._probabilities(model(self._inputs(part, picked)))
+                scores = probabilities(model(self._inputs(part, picked)), present, self._policy)
                 for of_run, rows, good in zip(found, scores.numpy(), valid, strict=True):
                     of_run[part].append(rows[good])
         return [{part: np.concatenate(rows) for part, rows in of_run.items()} for of_run in found]
-
-    def _probabilities(self, logits: Tensor) -> Tensor:
-        """Of a softmax or of sigmoids; a class that the training part lacks has none."""
-        present = torch.from_numpy(np.stack([run.present for run in self._runs]))[:, None]
-        if self._policy == "single":
-            return logits.masked_fill(~present, -torch.inf).softmax(-1)
-        return logits.sigmoid() * present
 
     def _losses(self, model: Heads, part: str, picked: np.ndarray) -> Tensor:
         """The loss of each example, (heads, examples), weighted by its class."""
@@ -129,9 +123,7 @@ class _Pack:
         wanted = torch.from_numpy(
             np.stack([run.targets[part][of] for run, of in zip(self._runs, picked, strict=True)])
         )
-        if self._policy == "single":
-            return -(log_softmax(logits, -1) * wanted * self._weights).sum(-1)
-        return (binary_cross_entropy_with_logits(logits, wanted, reduction="none") * self._weights).mean(-1)
+        return losses(logits, wanted, self._weights, self._policy)
 
     def _inputs(self, part: str, picked: np.ndarray) -> Tensor:
         """Standardized vectors of picked examples, (heads, examples, padded dimension)."""

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from protloc.errors import InputError
 from protloc.kept import KeptRuns
 from protloc.probe.data import run_data
 from protloc.probe.pack import Trained, train_pack
 from protloc.progress import progress
-from protloc.runs import Run, prediction_rows, report_absent
+from protloc.runs import Run, check_vectors, prediction_rows, report_absent
 from protloc.targets import targets
 
 
@@ -40,22 +39,6 @@ def probe(
     for pack in progress(packs, total=len(packs), unit="packs"):
         kept.add(_train(pack, place, vectors, proteins, head, settings))
     return pd.concat([kept[run.key] for run in runs], ignore_index=True)
-
-
-def check_vectors(names: Sequence[str], vectors: np.ndarray, runs: Sequence[Run]) -> None:
-    """Raise InputError if the vectors are not those of the splits' fields, or not finite."""
-    wanted = {name for run in runs for name in run.split["fov_id"]}
-    missing = sorted(wanted - set(names))
-    if missing:
-        raise InputError(
-            f"embedding: {len(missing)} of {len(wanted)} fields of the split have no vector, the first "
-            f"{missing[0]}; is it of another data set? Run again with --forcerun embed_network embed_features"
-        )
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(bad):
-        raise InputError(
-            f"embedding: the vector of {names[bad[0]]} is not finite ({len(bad)} such); make it again"
-        )
 
 
 def _packs(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
