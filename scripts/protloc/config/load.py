@@ -27,6 +27,9 @@ def load_study(values: Mapping[str, Any], registry: Mapping[str, Backbone]) -> S
             f"allowed: {', '.join(registry)}"
         )
     _check_pretraining(study, registry)
+    for name in (study.finetune and study.finetune.backbones) or ():
+        if not isinstance(registry[name], Network):
+            raise InputError(f"configuration: finetune.backbones: {name} is no network; leave it out")
     return study
 
 

@@ -31,6 +31,7 @@ Flag = Literal[tuple(FLAGS)]
 SplitUnit = Literal["protein", "fov"]
 LabelPolicy = Literal["single", "multi"]
 Head = Literal["linear", "mlp", "wide"]
+FinetuneMode = Literal["full", "last_n_blocks", "low_rank"]
 
 
 class Settings(BaseModel):
@@ -173,6 +174,53 @@ class Probe(Settings):
     pack: Count = Field(32, description="heads that are trained at once")
 
 
+class Augment(Settings):
+    """How the crops differ that fine-tuning is shown: what happens to microscope images, nothing else."""
+
+    flips: bool = Field(True, description="mirrored and turned by quarters")
+    crop_share: float = Field(0.8, gt=0, le=1, description="smallest crop, enlarged to px: share of its side")
+    gain: float = Field(0.2, ge=0, description="most that a channel is brightened or dimmed by, as a share")
+    offset: float = Field(0.05, ge=0, description="most that a channel is shifted by, in intensity 0 to 1")
+
+
+class Finetune(Settings):
+    """Networks trained end to end; `probe` says how classes are balanced, and soft targets.
+
+    A head is first trained on the frozen vectors, then it and the network together.
+    """
+
+    mode: FinetuneMode = Field("full", description="what is trained of the network")
+    n_blocks: Count = Field(2, description="last blocks, or stages, that `last_n_blocks` trains")
+    rank: Count = Field(8, description="of the adapters of `low_rank`, on all attention blocks")
+    alpha: float = Field(16.0, gt=0, description="adapters count alpha / rank times")
+    epochs: Count = Field(20, description="most passes over the training part; each ends with a checkpoint")
+    min_steps: Count = Field(10, description="steps of an epoch at least: a small part is passed repeatedly")
+    batch_size: int = Field(32, ge=8, multiple_of=8, description="fields per step of the optimizer")
+    micro_batch: int = Field(32, ge=8, multiple_of=8, description="fields a GPU takes at once; a CPU takes 8")
+    learning_rate: float = Field(3e-4, gt=0, description="of AdamW, of the network's last layers")
+    head_learning_rate: float = Field(1e-3, gt=0, description="of AdamW, of the head")
+    layer_decay: float = Field(
+        0.75, gt=0, le=1, description="each layer's rate is that of the next times this"
+    )
+    warmup_share: Share = Field(0.1, description="first share of the steps, in which rates rise")
+    weight_decay: float = Field(0.05, ge=0, description="of AdamW, on matrices")
+    drop_path: Share = Field(0.0, description="chance that a field skips the last residual branch")
+    head_warmup_epochs: int = Field(50, ge=0, description="passes in which the head alone is trained, first")
+    patience: Count = Field(5, description="epochs without a higher macro F1 on validation before the end")
+    px: Count | None = Field(None, description="side of crops at the network's scale; null: the fields' own")
+    augment: Augment = Augment()
+    memory_mb: Count = Field(
+        6000, description="most that fields in memory may take, MB; else they are reread"
+    )
+    gpus: int = Field(0, ge=0, description="GPUs that a cluster is asked for; without any it runs on a CPU")
+    backbones: Distinct[Name] | None = Field(None, description="null: all networks of embedding.backbones")
+    strategies: Distinct[Strategy] | None = Field(None, description="null: as embedding.strategies")
+    units: Distinct[SplitUnit] | None = Field(None, description="null: as splits.units")
+    policies: Distinct[LabelPolicy] | None = Field(None, description="null: as splits.label_policies")
+    fractions: Distinct[float] | None = Field(None, description="null: as splits.fractions")
+    seeds: Distinct[Seed] | None = Field(None, description="null: as splits.seeds")
+
+
 class Figures(Settings):
     """What the figures show."""
 
@@ -199,6 +247,7 @@ class Study(Settings):
     knn: Knn = Knn()
     splits: Splits | None = Field(Splits(), description="null: stop at the embeddings")
     probe: Probe = Probe()
+    finetune: Finetune | None = Field(None, description="null: frozen networks alone")
     figures: Figures = Figures()
 
     @model_validator(mode="after")
@@ -207,6 +256,27 @@ class Study(Settings):
         unknown = set(self.cells.backbones or () if self.cells else ()) - set(self.embedding.backbones)
         if unknown:
             raise ValueError(f"cells.backbones: {min(unknown)} is not one of embedding.backbones")
+        return self
+
+    @model_validator(mode="after")
+    def fine_tunes_what_there_is(self) -> Self:
+        """Refuse to fine-tune without splits, or on others than there are."""
+        if self.finetune is None:
+            return self
+        if self.splits is None:
+            raise ValueError("finetune: there are no splits to train on; give splits, or leave it out")
+        there = {
+            "backbones": self.embedding.backbones,
+            "strategies": self.embedding.strategies,
+            "units": self.splits.units,
+            "policies": self.splits.label_policies,
+            "fractions": self.splits.fractions,
+            "seeds": self.splits.seeds,
+        }
+        for name, values in there.items():
+            unknown = set(getattr(self.finetune, name) or ()) - set(values)
+            if unknown:
+                raise ValueError(f"finetune.{name}: {min(unknown)} is not one of the study's {values}")
         return self
 
     @model_validator(mode="after")

@@ -26,7 +26,7 @@ class FoldedConv(nn.Module):
         weight = torch.einsum("oshw,sc->ochw", conv.weight.detach().cpu().double(), columns)
         self.conv = copy.deepcopy(conv)
         self.conv.in_channels = weight.shape[1]
-        self.conv.weight = nn.Parameter(weight.to(conv.weight))
+        self.conv.weight = nn.Parameter(weight.to(conv.weight), conv.weight.requires_grad)
 
     def forward(self, images: Tensor) -> Tensor:
         """What the convolution gave for normalized slots, (batch, features, height, width)."""
