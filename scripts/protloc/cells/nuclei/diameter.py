@@ -13,6 +13,7 @@ USUAL_UM = 15.0  # HEK293T nuclei in OpenCell's fields
 TRUST = 3  # nuclei of that diameter are added to those found: a field with one nucleus has no median
 LIMITS = (0.4, 2.5)  # of the usual diameter
 WIDTH_PER_RADIUS = 2.2  # of the inscribed circle: nuclei are longer than wide
+PASSES, CLOSE = 4, 0.1  # at most; log of the diameter, at which it is near enough
 HALF = 0.5  # maximum
 ABOVE_AROUND = 0.8  # of what is around: separates nuclei that lie close
 ABOVE_NOISE = 6
@@ -23,13 +24,15 @@ HOLE = 0.1  # of a nucleus: nucleoli
 def working_image(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
     """The nucleus channel (height, width) as float32 at a scale at which its nuclei are DIAMETER px wide.
 
-    Their width is measured twice: the first time on an image whose scale rests on the pixel size alone.
+    Their width is measured on an image whose scale rests on the pixel size; where that was off, once more.
     """
     usual = diameter = USUAL_UM / pixel_size_um
-    for _ in range(2):
+    for _ in range(PASSES):
         scale = DIAMETER / diameter
         measured = diameter_in(_scaled(nucleus, scale), usual * scale) / scale
-        diameter = float(np.clip(measured, *(limit * usual for limit in LIMITS)))
+        before, diameter = diameter, float(np.clip(measured, *(limit * usual for limit in LIMITS)))
+        if abs(np.log(diameter / before)) < CLOSE:
+            break
     return _scaled(nucleus, DIAMETER / diameter)
 
 

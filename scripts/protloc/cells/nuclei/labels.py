@@ -33,22 +33,29 @@ def without_bites(labels: np.ndarray, radius: int) -> np.ndarray:
     """
     wide = np.pad(labels, radius + 1, mode="edge")
     grown = nearest_within(wide, radius)
-    inner = (ndimage.maximum_filter(grown, 3) == grown) & (ndimage.minimum_filter(grown, 3) == grown)
-    closed = ndimage.distance_transform_edt(inner & (grown > 0)) >= radius
+    same = (ndimage.maximum_filter(grown, 3) == grown) & (ndimage.minimum_filter(grown, 3) == grown)
+    closed = ndimage.binary_erosion(same & (grown > 0), iterations=radius - 1)
     wide = np.where((wide == 0) & closed, grown, wide)
     return _without_holes(wide[radius + 1 : -radius - 1, radius + 1 : -radius - 1])
 
 
 def _without_holes(labels: np.ndarray) -> np.ndarray:
-    holes, count = ndimage.label(labels == 0)
-    most = int(labels.max()) + 1
-    numbers = np.arange(count + 1)
-    high = ndimage.maximum(ndimage.maximum_filter(labels, 3), holes, numbers)
-    low = ndimage.minimum(ndimage.minimum_filter(np.where(labels == 0, most, labels), 3), holes, numbers)
-    own = np.where((high == low), high, 0).astype(labels.dtype)
-    own[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = 0
-    own[0] = 0
-    return np.where(labels == 0, own[holes], labels)
+    """The labels, with what a single one encloses."""
+    holes, _ = ndimage.label(labels == 0)
+    labels = labels.copy()
+    for number, (rows, columns) in enumerate(ndimage.find_objects(holes), 1):
+        if (
+            0 in (rows.start, columns.start)
+            or rows.stop == labels.shape[0]
+            or columns.stop == labels.shape[1]
+        ):
+            continue
+        around = slice(rows.start - 1, rows.stop + 1), slice(columns.start - 1, columns.stop + 1)
+        hole = holes[around] == number
+        beside = labels[around][ndimage.binary_dilation(hole) & ~hole]
+        if (beside == beside[0]).all():
+            labels[around][hole] = beside[0]
+    return labels
 
 
 def in_reading_order(labels: np.ndarray) -> np.ndarray:
