@@ -89,7 +89,7 @@ def test_fifty_heads_together_are_to_the_bit_what_each_is_alone(policy, head):
         "steps": 24,
         "check_every": 4,
         "patience": 2,
-        "learning_rate": 0.03,
+        "learning_rate": {"linear": 0.03, "mlp": 0.03},
         "weight_decay": [0.01, 1.0],
     }
     together = train_pack(vectors, data, policy, head, settings)
@@ -183,7 +183,7 @@ def test_adding_a_seed_trains_one_run_per_fraction_and_removing_one_none(tmp_pat
     assert np.array_equal(np.stack(alone["probabilities"]), np.stack(in_company["probabilities"]))
     _, new = run_all(named, two, tmp_path, fractions=[0.2, 0.5, 1.0])
     assert new == 2
-    _, new = run_all(named, two, tmp_path, learning_rate=1e-3)
+    _, new = run_all(named, two, tmp_path, learning_rate={"linear": 1e-3})
     assert new == 2 * len(FRACTIONS)
 
 

@@ -158,11 +158,13 @@ class Probe(Settings):
     heads: Distinct[Head] = Field(
         ["linear"], description="linear; mlp: 512 and 256 hidden units; wide: 1024 hidden units"
     )
-    steps: Count = Field(600, description="most steps of the optimizer; the rate falls to 0 over them")
+    steps: Count = Field(300, description="most steps of the optimizer; the rate falls to 0 over them")
     batch_size: int = Field(64, ge=16, multiple_of=16, description="fields of a step")
-    learning_rate: float = Field(3e-3, gt=0, description="at the first step")
+    learning_rate: dict[Head, Annotated[float, Field(gt=0)]] = Field(
+        {"linear": 3e-2, "mlp": 1e-3, "wide": 1e-3}, description="at the first step, by head"
+    )
     weight_decay: Distinct[Annotated[float, Field(ge=0)]] = Field(
-        [0.01, 1.0], description="of AdamW, on weights; the best on validation is taken"
+        [0.1, 1.0], description="of AdamW, on weights; the best on validation is taken"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="after each hidden layer")
     check_every: Count = Field(20, description="steps between looks at the validation part")

@@ -55,7 +55,7 @@ def _train(
     seeds, classes = [run.seed for run in runs], runs[0].weights.size
     model = Heads(vectors.shape[1], HIDDEN[head], classes, settings["dropout"], seeds)
     pack, best = _Pack(vectors, runs, policy), _Best(model, settings["patience"])
-    optimizer = torch.optim.AdamW(model.parameters(), settings["learning_rate"], weight_decay=0)
+    optimizer = torch.optim.AdamW(model.parameters(), settings["learning_rate"][head], weight_decay=0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings["steps"])
     batches = [_batches(len(run.rows["train"]), settings["batch_size"], run.seed) for run in runs]
     shrink = torch.tensor(decays, dtype=torch.float32)[:, None, None]
