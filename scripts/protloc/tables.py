@@ -275,4 +275,6 @@ def read_table(name: str, path: Path | str) -> pd.DataFrame:
     fields = {field.name: field.type for field in arrow.schema}
     if fields != {column.name: column.type for column in TABLES[name].columns}:
         raise InputError(f"{path}: not a {name} table: its columns are {fields}")
-    return arrow.replace_schema_metadata(None).to_pandas()
+    frame = arrow.replace_schema_metadata(None).to_pandas()
+    whole = [column.name for column in TABLES[name].columns if column.nullable and column.type == INT]
+    return frame.astype(dict.fromkeys(whole, "Int64"))  # pandas would make floats of them
