@@ -17,8 +17,9 @@ from protloc.cells.nuclei.classical import find_nuclei
 from protloc.cells.nuclei.darklines import cut_at_dark_lines
 from protloc.cells.nuclei.diameter import working_image
 from protloc.cells.nuclei.ellipse import ellipse_fit, likeness, moments
+from protloc.cells.nuclei.foreground import tidy
 from protloc.cells.nuclei.labels import in_one_piece, in_reading_order, without_bites
-from protloc.cells.nuclei.light import DIAMETER
+from protloc.cells.nuclei.light import DIAMETER, Light
 from protloc.cells.nuclei.merging import merge
 from protloc.cells.nuclei.methods import SEGMENTERS
 from protloc.cells.nuclei.scale import area_average, interpolated
@@ -211,6 +212,7 @@ def test_moments_add_up_and_ellipses_fit_best():
     assert ellipse_fit(joined[1].tolist()) == pytest.approx(0.894, abs=0.01)
     tilted = ndimage.rotate(ellipses((120, 120), (60, 60, 20, 40)), 30, order=0)
     assert ellipse_fit(sums(tilted)[1].tolist()) == pytest.approx(1, abs=0.01)
+    assert ellipse_fit(sums(np.ones((1, 1), np.int32))[1].tolist()) == pytest.approx(3 / np.pi)
 
 
 def test_a_nucleus_is_more_like_one_than_pieces_pairs_and_rods():
@@ -235,6 +237,17 @@ def test_fragments_are_joined_to_the_nuclei_they_come_from():
     merged, worth = merge(in_reading_order(pieces), np.zeros(truth.shape, bool))
     assert matched_f1(truth, merged, 0.99) == 1
     assert worth == pytest.approx((truth > 0).sum(), rel=0.1)
+
+
+def test_nucleoli_are_filled_and_gaps_between_nuclei_are_not():
+    mask = np.zeros((60, 90), bool)
+    mask[10:50, 10:80] = True
+    mask[28:33, 20:25] = mask[28:33, 60:65] = False
+    clear = np.where(mask, 1000, 0).astype(np.float32)
+    clear[28:33, 20:25] = 600
+    light = Light(clear, clear, np.full_like(clear, 800), 1000.0, 1.0)
+    assert (tidy(mask, light) != mask).sum() == 25
+    assert tidy(mask, light)[30, 22]
 
 
 def test_dark_lines_cut_what_no_outline_tells_apart():
@@ -326,6 +339,12 @@ def test_each_flag_is_for_its_own_kind():
         "mitotic_like": [4],
         "odd_shape": [5],
     }
+
+
+def test_shape_and_size_of_a_cut_nucleus_say_nothing():
+    labels = ellipses((460, 460), (0, 90, 30, 36), *NINE[3:])
+    level = np.array([0, 4500, *[2000] * 6])
+    assert flagged(labels, level[labels]) == {"touches_border": [1]}
 
 
 def test_a_blurred_rim_is_out_of_focus_and_measured_in_px():
