@@ -9,6 +9,7 @@ from protloc.evaluate.f1 import count, macro, macro_of_present, micro
 from protloc.evaluate.levels import levels
 from protloc.evaluate.probabilities import calibration_error, macro_average_precision
 from protloc.evaluate.scores import score_route
+from protloc.evaluate.shortcuts import shortcuts
 from protloc.tables import read_table, write_table
 from sklearn.metrics import average_precision_score, f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
@@ -189,3 +190,19 @@ def test_seeds_with_other_classes_are_refused():
     table.loc[0, "classes"] = CLASSES[:3]
     with pytest.raises(InputError, match=r"predictions\.parquet: classes differ between seeds"):
         score_route(table, ROUTE, 10, "predictions.parquet")
+
+
+def test_shortcuts_are_shares_of_nearest_neighbours_beside_their_chance():
+    cells = pd.DataFrame(
+        [("a1", "A", "A1", "a2"), ("a2", "A", "A1", "a3"), ("a3", "A", "A2", "b1"), ("b1", "B", "B1", "a1")],
+        columns=["cell_id", "gene", "fov_id", "nearest"],
+    )
+    found = shortcuts(cells.assign(nearest=[[name, "other"] for name in cells["nearest"]]))
+    assert found["nearest_of_protein"] == 2 / 4  # a1 and a2
+    assert found["nearest_of_protein_chance"] == pytest.approx((2 + 2 + 2 + 0) / 4 / 3)
+    assert found["nearest_of_fov"] == 1 / 4  # a1
+    assert found["nearest_of_fov_chance"] == pytest.approx((1 + 1 + 0 + 0) / 4 / 3)
+    assert found["nearest_of_fov_in_protein"] == 1 / 2
+    assert found["nearest_of_fov_in_protein_chance"] == pytest.approx(1 / 2)
+    alone = cells[cells["fov_id"] == "A1"].assign(nearest=[["a2"], ["a1"]])
+    assert "nearest_of_fov_in_protein" not in shortcuts(alone)

@@ -10,6 +10,7 @@ import pandas as pd
 from protloc.errors import InputError
 from protloc.evaluate.bootstrap import intervals, weights
 from protloc.evaluate.f1 import macro_of_present, micro
+from protloc.evaluate.shortcuts import shortcuts
 
 VOTES = {"knn": "plain", "knn_weighted": "weighted"}
 METRICS = {"macro_f1": macro_of_present, "micro_f1": micro}  # over the classes that are true in the run
@@ -32,6 +33,8 @@ def score_neighbours(
         keys |= {"split_unit": unit, "label_policy": policy, "fraction": 1.0}
         of_runs, of_setting = _score(rows, draws, (unit, policy))
         metrics.append(of_runs.assign(**keys))
+        if unit == "cell":
+            metrics.append(_shortcuts(rows).assign(**keys))
         summary.append(of_setting.assign(**keys))
     return pd.concat(metrics, ignore_index=True), pd.concat(summary, ignore_index=True)
 
@@ -52,6 +55,13 @@ def _score(rows: pd.DataFrame, draws: int, setting: Sequence[str]) -> tuple[pd.D
         of_metric = over_seeds.agg(runs="count", mean="mean", sd="std").reset_index()
         summary.append(of_metric.assign(low=bounds[0], high=bounds[1]))
     return pd.concat(metrics), pd.concat(summary)
+
+
+def _shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
+    """How well the nearest neighbour of each seed's cells tells their field and protein."""
+    of_runs = pd.DataFrame({seed: shortcuts(run) for seed, run in rows.groupby("seed")})
+    of_runs = of_runs.rename_axis(index="metric", columns="seed").stack().rename("value").reset_index()
+    return of_runs.assign(task="knn", k=pd.array([1] * len(of_runs), dtype="Int64"))
 
 
 def count_votes(run: pd.DataFrame, genes: pd.Index, classes: pd.Index) -> np.ndarray:
