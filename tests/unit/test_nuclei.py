@@ -212,7 +212,7 @@ def test_moments_add_up_and_ellipses_fit_best():
     assert ellipse_fit(joined[1].tolist()) == pytest.approx(0.894, abs=0.01)
     tilted = ndimage.rotate(ellipses((120, 120), (60, 60, 20, 40)), 30, order=0)
     assert ellipse_fit(sums(tilted)[1].tolist()) == pytest.approx(1, abs=0.01)
-    assert ellipse_fit(sums(np.ones((1, 1), np.int32))[1].tolist()) == pytest.approx(3 / np.pi)
+    assert ellipse_fit(sums(np.ones((1, 2), np.int32))[1].tolist()) == pytest.approx(3 / np.pi)
 
 
 def test_a_nucleus_is_more_like_one_than_pieces_pairs_and_rods():

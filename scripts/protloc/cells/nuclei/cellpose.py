@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from protloc.cells.nuclei.labels import in_reading_order
+from protloc.config.sources import read_sources
 from protloc.errors import InputError
 
-WEIGHTS = Path("data/weights/cpsam")  # below the working directory, as all weights
+WEIGHTS = Path("data/weights/cpsam_v2")  # below the working directory, as all weights
 DIAMETER_UM = 15.0  # of a nucleus; only brings the image near the network's scale
 
 
@@ -31,14 +32,13 @@ def find_nuclei(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
 
 @cache
 def _model() -> Any:
-    if not WEIGHTS.is_file():
-        raise InputError(
-            f"{WEIGHTS}: missing; put the weights of Cellpose-SAM there, or set cells.segmenter: classical"
-        )
+    if not WEIGHTS.is_file():  # the package would fetch them by itself
+        url = read_sources()["cellpose_sam"].url
+        raise InputError(f"{WEIGHTS}: missing; get {url} and put it there, or set cells.segmenter: classical")
     try:
         from cellpose.models import CellposeModel
     except ImportError as error:
         raise InputError(
             f"cells.segmenter: cellpose: {error}; uv pip install 'cellpose>=4', or set it to classical"
         ) from error
-    return CellposeModel(gpu=False, pretrained_model=str(WEIGHTS))
+    return CellposeModel(gpu=True, pretrained_model=str(WEIGHTS))  # the processor, where there is no GPU

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from protloc.cells.nuclei.labels import in_reading_order
+from protloc.config.sources import read_sources
 from protloc.errors import InputError
 
-FOLDER = Path("data/weights/stardist/2D_versatile_fluo")  # below the working directory, as all weights
+FOLDER = Path("data/weights/2D_versatile_fluo")  # below the working directory, as all weights
 FILES = ("config.json", "thresholds.json", "weights_best.h5")
 UM_PER_PX = 0.5  # its training images show nuclei about 20 to 30 px wide
-LOW, HIGH = 1, 99.8  # percentiles that its training images were scaled by
+LOW, HIGH = 1, 99.8  # percentiles by which its training images were scaled
 
 
 def find_nuclei(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
@@ -35,12 +36,12 @@ def find_nuclei(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
 
 @cache
 def _model() -> Any:
-    for name in FILES:
-        if not (FOLDER / name).is_file():
-            raise InputError(
-                f"{FOLDER / name}: missing; unpack StarDist's 2D_versatile_fluo there, "
-                "or set cells.segmenter: classical"
-            )
+    missing = next((FOLDER / name for name in FILES if not (FOLDER / name).is_file()), None)
+    if missing is not None:
+        url = read_sources()["stardist_2d_versatile_fluo"].url
+        raise InputError(
+            f"{missing}: missing; get {url} and unpack it there, or set cells.segmenter: classical"
+        )
     try:
         from stardist.models import StarDist2D
     except ImportError as error:
