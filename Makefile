@@ -28,6 +28,7 @@ bench: setup
 	@$(RUN) python tests/bench/memory.py
 	@$(RUN) python tests/bench/embedding.py
 	@$(RUN) python tests/bench/knn.py
+	@$(RUN) python tests/bench/segmentation.py
 
 lint: setup
 	@$(RUN) ruff check

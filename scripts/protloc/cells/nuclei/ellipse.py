@@ -10,8 +10,7 @@ from protloc.cells.nuclei.light import AREA
 
 ROUGH = 0.005  # share of the area by which even a well-drawn ellipse misses its own
 MISFIT = 0.09  # two discs that touch miss theirs by 0.106
-USUAL_SIZE = 0.3  # a nucleus may be this much larger or smaller, log of the area
-SMALL, LARGE = 0.35, 0.4  # standard deviations beyond, log of the area
+USUAL_SIZE, SIZE = 0.3, 0.35  # log of the area that a nucleus may be off, and standard deviation beyond
 USUAL_ASPECT, ASPECT = (
     1.8,
     0.6,
@@ -44,8 +43,7 @@ def likeness(sums: list[float]) -> float:
     mean, product = _spread(sums)
     aspect = (mean + math.sqrt(max(mean * mean - product, 0.0))) / math.sqrt(product)
     misfit = max(0.0, 1 - ellipse_fit(sums) - ROUGH) / MISFIT
-    size = math.log(area / AREA)
-    off = max(0.0, abs(size) - USUAL_SIZE) / (SMALL if size < 0 else LARGE)
+    off = max(0.0, abs(math.log(area / AREA)) - USUAL_SIZE) / SIZE
     cut = min(1.0, rim / (CUT * math.sqrt(area)))
     thin = max(0.0, aspect - USUAL_ASPECT - CUT_ASPECT * cut) / ASPECT
     return math.exp(-misfit - (off * off + thin * thin) / 2)
