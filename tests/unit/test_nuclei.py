@@ -228,6 +228,14 @@ def test_a_nucleus_is_more_like_one_than_pieces_pairs_and_rods():
     assert all(likeness(sums(shape)[1].tolist()) < 0.6 for shape in others.values())
 
 
+def test_lines_a_pixel_wide_can_be_joined():
+    lines = np.zeros((9, 300), np.int32)
+    lines[4], lines[5] = 1, 2
+    merged, worth = merge(lines, np.zeros(lines.shape, bool))
+    assert merged.max() >= 1
+    assert worth > 0
+
+
 def test_fragments_are_joined_to_the_nuclei_they_come_from():
     radius = DIAMETER / 2
     truth = ellipses((60, 100), (30, 30, radius, radius), (30, 30 + 1.9 * radius, radius, 0.9 * radius))

@@ -20,10 +20,7 @@ from protloc.cells.nuclei.outlines import outlined
 
 COARSE, FINE = 1.5, 0.7  # px: smoothing of the distance to the rim, for few and for many fragments
 GAP = 0.2  # of a nucleus' area: what nuclei enclose
-LEAST, LEAST_CUT = (
-    0.1,
-    0.03,
-)  # of a nucleus' area: smaller is debris; cut by the field's edge, it may be smaller
+LEAST, LEAST_CUT = 0.1, 0.03  # of a nucleus' area: less is debris; the field's edge may leave less of one
 BITE = 3  # px: a bay of up to this radius is a nucleolus at the rim
 BAND = 3  # px inside and outside of an outline
 CONTRAST = 0.25  # by so much of its light must a nucleus be brighter inside of its outline than outside

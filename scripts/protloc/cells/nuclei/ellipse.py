@@ -11,11 +11,9 @@ from protloc.cells.nuclei.light import AREA
 ROUGH = 0.005  # share of the area by which even a well-drawn ellipse misses its own
 MISFIT = 0.09  # two discs that touch miss theirs by 0.106
 USUAL_SIZE, SIZE = 0.3, 0.35  # log of the area that a nucleus may be off, and standard deviation beyond
-USUAL_ASPECT, ASPECT = (
-    1.8,
-    0.6,
-)  # length over width that is not held against it, and standard deviation beyond
+USUAL_ASPECT, ASPECT = 1.8, 0.6  # length over width that a nucleus may have, and standard deviation beyond
 CUT_ASPECT = 0.7  # so much more may it be where the field's edge cuts off all it can
+WORST = 50.0  # minus log likeness: even a line must be worth more than nothing, to be compared
 CUT = 0.7  # border pixels over root of the area of a disc of which half is missing
 
 
@@ -46,7 +44,7 @@ def likeness(sums: list[float]) -> float:
     off = max(0.0, abs(math.log(area / AREA)) - USUAL_SIZE) / SIZE
     cut = min(1.0, rim / (CUT * math.sqrt(area)))
     thin = max(0.0, aspect - USUAL_ASPECT - CUT_ASPECT * cut) / ASPECT
-    return math.exp(-misfit - (off * off + thin * thin) / 2)
+    return math.exp(-min(misfit + (off * off + thin * thin) / 2, WORST))
 
 
 def _spread(sums: list[float]) -> tuple[float, float]:
