@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ class Run:
     split: pd.DataFrame
     key: str
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """The localizations that the split's fields have, sorted."""
         return sorted(set(self.split["labels"].explode()))

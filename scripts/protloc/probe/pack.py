@@ -81,15 +81,11 @@ class _Pack:
     """The runs' data as tensors, gathered row by row: memory grows with the batch alone."""
 
     def __init__(self, vectors: np.ndarray, runs: Sequence[RunData], policy: str) -> None:
-        self._vectors, self._runs, self._policy = (
-            torch.from_numpy(np.require(vectors, requirements="W")),
-            runs,
-            policy,
+        self._runs, self._policy, self._vectors = runs, policy, _widened(vectors)
+        self._mean, self._scale = (
+            _widened(np.stack([getattr(run, name) for run in runs]))[:, None] for name in ("mean", "scale")
         )
-        self._mean, self._scale, self._weights = (
-            torch.from_numpy(np.stack([getattr(run, name) for run in runs]))[:, None]
-            for name in ("mean", "scale", "weights")
-        )
+        self._weights = torch.from_numpy(np.stack([run.weights for run in runs]))[:, None]
 
     def loss(self, model: Heads, part: str, picked: np.ndarray) -> Tensor:
         """The mean loss of each head, (heads,), on picked examples of a part, int (heads, examples)."""
@@ -128,8 +124,7 @@ class _Pack:
     def _inputs(self, part: str, picked: np.ndarray) -> Tensor:
         """Standardized vectors of picked examples, (heads, examples, padded dimension)."""
         rows = np.stack([run.rows[part][of] for run, of in zip(self._runs, picked, strict=True)])
-        standard = (self._vectors[torch.from_numpy(rows)] - self._mean) * self._scale
-        return torch.nn.functional.pad(standard, (0, padded(standard.shape[-1]) - standard.shape[-1]))
+        return self._vectors[torch.from_numpy(rows)].sub_(self._mean).mul_(self._scale)
 
     def _chunks(self, part: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (examples, whether they count), (heads, CHUNK): runs whose part is over repeat an example."""
@@ -137,6 +132,13 @@ class _Pack:
         for start in range(0, int(sizes.max()), CHUNK):
             examples = np.arange(start, start + CHUNK)[None]
             yield np.minimum(examples, sizes - 1), examples < sizes
+
+
+def _widened(rows: np.ndarray) -> Tensor:
+    """Rows filled up with zeros to the padded width."""
+    wide = torch.zeros(len(rows), padded(rows.shape[1]))
+    wide[:, : rows.shape[1]] = torch.tensor(rows)
+    return wide
 
 
 class _Best:

@@ -1,4 +1,4 @@
-"""All runs of a head on one embedding file: every split, fraction and seed, those of a fraction together."""
+"""All runs of a head on one embedding file: every split, fraction and seed, trained in packs."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def probe(
 
 
 def _packs(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
-    """Up to `size` runs of one split and fraction at a time."""
-    by_setting: dict[tuple, list[Run]] = {}
-    for run in runs:
-        by_setting.setdefault((run.unit, run.policy, run.fraction), []).append(run)
-    for of_setting in by_setting.values():
-        yield from (of_setting[start : start + size] for start in range(0, len(of_setting), size))
+    """Up to `size` runs at a time: of the same classes, and of like fractions, which stop at like steps."""
+    by_classes: dict[tuple, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: run.fraction):
+        by_classes.setdefault((run.policy, *run.classes), []).append(run)
+    for of_classes in by_classes.values():
+        yield from (of_classes[start : start + size] for start in range(0, len(of_classes), size))
 
 
 def _train(
