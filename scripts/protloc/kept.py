@@ -32,7 +32,7 @@ class KeptRuns(Mapping[str, pd.DataFrame]):
 
     def __init__(self, name: str, path: Path, identity: Any) -> None:
         self._schema, self._path = TABLES[name].schema, path
-        self._identity = sha256_value(identity)
+        self.identity = sha256_value(identity)
         self._tables: dict[str, pa.Table] = {}
         if path.exists():
             self._read()
@@ -53,7 +53,7 @@ class KeptRuns(Mapping[str, pd.DataFrame]):
                 rows[self._schema.names], self._schema, preserve_index=False
             )
         digests = {key: _digest(table) for key, table in self._tables.items()}
-        footer = {FOOTER: json.dumps({"identity": self._identity, "sha256": digests})}
+        footer = {FOOTER: json.dumps({"identity": self.identity, "sha256": digests})}
         with atomic(self._path) as temporary:
             schema = self._schema.with_metadata(footer)
             with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
@@ -65,7 +65,7 @@ class KeptRuns(Mapping[str, pd.DataFrame]):
         try:
             file = pq.ParquetFile(self._path)
             footer = json.loads(file.schema_arrow.metadata[FOOTER])
-            if footer["identity"] != self._identity:
+            if footer["identity"] != self.identity:
                 return
             groups = [file.read_row_group(group) for group in range(file.num_row_groups)]
             tables = {

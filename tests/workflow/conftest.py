@@ -22,6 +22,7 @@ MINI: dict[str, Any] = {
     },
     "cells": {"crop_um": 12.0, "exclude": ["saturated"], "backbones": ["efficientnet_lite0", "handmade"]},
     "knn": {"k": [1, 3], "cells_per_protein": 3, "seeds": [0, 1]},
+    "finetune": {"backbones": ["vit_untrained"], "units": ["protein"], "fractions": [1.0], "epochs": 1},
     "splits": {"fractions": [0.5, 1.0], "seeds": [0, 1], "min_proteins": 3},
     "figures": {"bootstrap_draws": 200, "sheet_fields": 8, "queries": 3},
 }

@@ -33,6 +33,14 @@ def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
     assert metrics["value"].between(0, 1).all()
 
 
+def test_every_fine_tuned_network_has_its_metrics(finished):
+    metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
+    tuned = metrics[(metrics["task"] == "finetune") & (metrics["metric"] == "macro_f1")]
+    columns = ["backbone", "split_unit", "fraction", "seed"]
+    wanted = [("vit_untrained", "protein", 1.0, seed) for seed in MINI["splits"]["seeds"]]
+    assert sorted(tuned[columns].itertuples(index=False, name=None)) == wanted
+
+
 def test_every_backbone_k_and_draw_of_cells_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
     cells = metrics[(metrics["level"] == "cell") & (metrics["metric"] == "macro_f1")]

@@ -53,8 +53,15 @@ ROUTES = [
 SHOWN = [
     route for route in ROUTES if getattr(USED[route[0]], "method", None) != "constant"
 ]
-PROBED = product(STUDY.probe.heads, ROUTES) if STUDY.splits else []
-PROBED = list(PROBED)
+FINETUNED = [
+    (name, strategy)
+    for name, strategy in ROUTES
+    if STUDY.finetune
+    and name in (STUDY.finetune.backbones or NETWORKS)
+    and strategy in (STUDY.finetune.strategies or STUDY.embedding.strategies)
+]
+TRAINED = [*product(STUDY.probe.heads, ROUTES), *product(["finetune"], FINETUNED)]
+TRAINED = TRAINED if STUDY.splits else []
 CELL_ROUTES = [
     route
     for route in SHOWN
@@ -122,6 +129,11 @@ def predictions(task, route):
 def neighbours(route):
     """The nearest neighbours of all cells on a backbone and strategy."""
     return f"{RESULTS}/runs/knn/{route[0]}/{route[1]}/neighbours.parquet"
+
+
+def beside(result, name):
+    """The path of another file in the folder of a result."""
+    return Path(result).with_name(name).as_posix()
 
 
 def source():

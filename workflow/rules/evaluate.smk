@@ -6,7 +6,7 @@ Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a r
 
 rule evaluate:
     input:
-        predictions=[predictions(*probed) for probed in PROBED],
+        predictions=[predictions(*trained) for trained in TRAINED],
         neighbours=[neighbours(route) for route in CELL_ROUTES],
     output:
         metrics=f"{RESULTS}/metrics.parquet",
@@ -19,7 +19,7 @@ rule evaluate:
         f"{ENVS}/analysis.yaml"
     params:
         routes={
-            "predictions": [[task, "fov", *route] for task, route in PROBED],
+            "predictions": [[task, "fov", *route] for task, route in TRAINED],
             "neighbours": [["cell", *route] for route in CELL_ROUTES],
         },
         draws=STUDY.figures.bootstrap_draws,

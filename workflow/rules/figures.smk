@@ -34,9 +34,9 @@ rule figure_fractions:
 rule figure_predictions:
     input:
         predictions=lambda wildcards: next(
-            predictions(*probed)
-            for probed in PROBED
-            if probed[1][0] == wildcards.backbone
+            predictions(*trained)
+            for trained in TRAINED
+            if trained[1][0] == wildcards.backbone
         ),
         fovs=f"{RESULTS}/fovs.parquet",
     output:

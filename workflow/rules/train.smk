@@ -45,9 +45,7 @@ rule probe:
     params:
         probe=STUDY.probe.model_dump(exclude={"heads"}),
         fractions=SPLITS.fractions,
-        kept=lambda wildcards, output: Path(output.predictions)
-        .with_name(".kept.parquet")
-        .as_posix(),
+        kept=lambda wildcards, output: beside(output.predictions, ".kept.parquet"),
         code=code("probe.py"),
     message:
         "Train {wildcards.head} heads on {wildcards.backbone}, {wildcards.strategy}"

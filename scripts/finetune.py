@@ -1,0 +1,43 @@
+"""Train a backbone end to end for every split, fraction and seed that is asked for: predictions.parquet."""
+
+from pathlib import Path
+
+from protloc.config.backbones import Network
+from protloc.config.settings import Finetune
+from protloc.fields import good_fields
+from protloc.finetune.machine import this_machine
+from protloc.finetune.runs import Job, finetune
+from protloc.hashing import sha256_path
+from protloc.kept import KeptRuns
+from protloc.records import recorded
+from protloc.runs import plan
+from protloc.tables import read_table, write_table
+from protloc.threads import one_thread
+from protloc.vectors import read_vectors
+
+with recorded(snakemake) as outputs:
+    one_thread()  # a sum over threads depends on their number
+    given, params = snakemake.input, snakemake.params
+    settings = Finetune.model_validate(dict(params.finetune))
+    names, vectors = read_vectors(given.vectors)
+    job = Job(
+        fields=good_fields(read_table("fovs", given.fovs)),
+        root=Path(params.raw),
+        names=names,
+        vectors=vectors,
+        proteins=read_table("proteins", given.proteins),
+        network=Network.model_validate(dict(params.backbone)),
+        strategy=snakemake.wildcards.strategy,
+        settings=settings,
+        balance=params.balance,
+        soft_targets=params.soft_targets,
+        machine=this_machine(settings.micro_batch, snakemake.threads),
+    )
+    read = [sha256_path(Path(path)) for path in (given.fovs, given.proteins, given.vectors)]
+    kept = KeptRuns("predictions", Path(params.kept), [read, job.identity, params.code])
+    splits = {tuple(Path(path).stem.split("-")): read_table("splits", path) for path in given.splits}
+    chosen = {key: split[split["seed"].isin(params.seeds)] for key, split in splits.items()}
+    runs = plan(chosen, params.fractions)
+    table, measured = finetune(job, runs, kept, Path(params.checkpoint))
+    outputs.run |= measured
+    write_table("predictions", table, outputs["predictions"])

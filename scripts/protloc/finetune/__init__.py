@@ -1,0 +1,1 @@
+"""Fine-tuning: how well a backbone tells localizations once its own weights may change."""

@@ -1,0 +1,69 @@
+"""Fine-tune: networks trained end to end, one job per backbone and channel strategy with every run on it.
+
+Needs: fovs.parquet, the files below data/{study}/raw/, proteins.parquet, splits, and the frozen network's
+embeddings, on which the head is trained first. Makes: runs/finetune/{backbone}/{strategy}/predictions.parquet.
+Finished runs and the last epoch of the one in progress are kept beside it: a job that was killed goes on, and
+another seed or fraction costs its own runs alone.
+"""
+
+FINETUNE = STUDY.finetune or Finetune()  # the rule is there without, but nothing asks for it
+FINETUNED = [
+    (name, strategy)
+    for name, strategy in ROUTES
+    if STUDY.finetune
+    and name in (FINETUNE.backbones or NETWORKS)
+    and strategy in (FINETUNE.strategies or STUDY.embedding.strategies)
+]
+
+
+rule finetune:
+    input:
+        fovs=f"{RESULTS}/fovs.parquet",
+        proteins=f"{RESULTS}/proteins.parquet",
+        vectors=f"{RESULTS}/embeddings/fov/{{backbone}}/{{strategy}}.parquet",
+        weights=lambda wildcards: weights(wildcards.backbone),
+        splits=expand(
+            f"{RESULTS}/splits/{{unit}}-{{policy}}.parquet",
+            unit=FINETUNE.units or SPLITS.units,
+            policy=FINETUNE.policies or SPLITS.label_policies,
+        ),
+    output:
+        predictions=f"{RESULTS}/runs/finetune/{{backbone}}/{{strategy}}/predictions.parquet",
+    log:
+        f"{RESULTS}/logs/finetune/{{backbone}}/{{strategy}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/finetune/{{backbone}}/{{strategy}}.tsv"
+    wildcard_constraints:
+        backbone="|".join(NETWORKS) or "(?!)",
+    conda:
+        f"{ENVS}/torch.yaml"
+    resources:
+        gpu=FINETUNE.gpus,
+    params:
+        backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
+        finetune=FINETUNE.model_dump(
+            exclude={
+                "backbones",
+                "strategies",
+                "units",
+                "policies",
+                "fractions",
+                "seeds",
+            }
+        ),
+        fractions=FINETUNE.fractions or SPLITS.fractions,
+        seeds=FINETUNE.seeds or SPLITS.seeds,
+        balance=STUDY.probe.balance,
+        soft_targets=STUDY.probe.soft_targets,
+        raw=RAW,
+        kept=lambda wildcards, output: Path(output.predictions)
+        .with_name(".kept.parquet")
+        .as_posix(),
+        checkpoint=lambda wildcards, output: Path(output.predictions)
+        .with_name(".checkpoint.safetensors")
+        .as_posix(),
+        code=code("finetune.py"),
+    message:
+        "Fine-tune {wildcards.backbone}, {wildcards.strategy}"
+    script:
+        f"{SCRIPTS}/finetune.py"
