@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
-from protloc.config.settings import Acquisition, Cells, Splits
+from protloc.config.settings import Acquisition, Cells, Finetune, Splits
 from protloc.errors import InputError
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS

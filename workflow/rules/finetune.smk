@@ -6,14 +6,9 @@ Finished runs and the last epoch of the one in progress are kept beside it: a jo
 another seed or fraction costs its own runs alone.
 """
 
-FINETUNE = STUDY.finetune or Finetune()  # the rule is there without, but nothing asks for it
-FINETUNED = [
-    (name, strategy)
-    for name, strategy in ROUTES
-    if STUDY.finetune
-    and name in (FINETUNE.backbones or NETWORKS)
-    and strategy in (FINETUNE.strategies or STUDY.embedding.strategies)
-]
+FINETUNE = (
+    STUDY.finetune or Finetune()
+)  # the rule is there without, but nothing asks for it
 
 
 rule finetune:
