@@ -13,6 +13,7 @@ HEAVY = {"torch", "timm", "snakemake"}
 NEEDED = {
     "embed_network.py": {"torch", "timm"},
     "pretrain.py": {"torch", "timm"},
+    "finetune.py": {"torch", "timm"},
     "probe.py": {"torch"},
     "knn.py": {"torch"},
 }
