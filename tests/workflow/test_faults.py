@@ -20,7 +20,10 @@ LIGHT = {"backbones": ["handmade", "majority"]}
             {"splits": {"seeds": "one"}},
             "configuration: splits.seeds: Input should be a valid list (given: 'one')",
         ),
-        ({"embedding": {"backbones": ["dino"]}}, "embedding.backbones: dino is not in config/backbones.yaml"),
+        (
+            {"embedding": {"backbones": ["dino"]}, "cells": None, "finetune": None},
+            "embedding.backbones: dino is not in config/backbones.yaml",
+        ),
         (
             {"acquisition": {"mirror": "here", "labels": "labels.csv"}},
             "give either simulation or acquisition: the images are drawn or fetched",
@@ -47,7 +50,7 @@ def mirror(finished, tmp_path):
 
 
 def study(**quality: float) -> dict:
-    changed = mini(embedding=LIGHT, quality=quality)
+    changed = mini(embedding=LIGHT, quality=quality, cells=None, finetune=None)
     del changed["simulation"]
     labels = "mirror/opencell-localization-annotations.csv"
     return changed | {"acquisition": {"mirror": "mirror", "labels": labels}}

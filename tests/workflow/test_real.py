@@ -12,7 +12,7 @@ WANTED = (("efficientnet_lite0", "replicate_fill"), ("dino_demo", "replicate_fil
 
 @pytest.mark.slow
 def test_real_fields_reach_the_neighbours_and_an_impossible_split_says_so(shared, tmp_path):
-    study = mini(embedding={"backbones": ["efficientnet_lite0", "dino_demo", "handmade"]})
+    study = mini(embedding={"backbones": ["efficientnet_lite0", "dino_demo", "handmade"]}, finetune=None)
     del study["simulation"]
     data = shared / "data"
     study["acquisition"] = {
