@@ -13,7 +13,7 @@ with recorded(snakemake) as outputs:
     labels = read_labels(Path(source["labels"]), source["classes"])
     store = open_store(source["mirror"], source["region"], source["endpoint"])
     entries = list_images(store, source["mirror"])
-    fields = acquire_fields(store, entries, Path(snakemake.params.raw), source["pixel_size_um"])
+    fields = acquire_fields(store, entries, Path(snakemake.params.files["below"]), source["pixel_size_um"])
     report_bad(fields, snakemake.params.max_bad_share)
     proteins, fields = match(labels, fields)
     write_table("fovs", fields, outputs["fovs"])

@@ -9,7 +9,7 @@ from protloc.tables import read_table, write_table
 with recorded(snakemake) as outputs:
     cells, segmented = find_cells(
         read_table("fovs", snakemake.input.fovs),
-        Path(snakemake.params.raw),
+        Path(snakemake.params.how["raw"]),
         dict(snakemake.params.cells),
         outputs["pixels"],
         outputs["masks"],

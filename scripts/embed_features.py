@@ -6,7 +6,7 @@ from protloc.records import recorded
 
 with recorded(snakemake) as outputs:
     outputs.run |= embed_features(
-        open_images(snakemake.input, snakemake.params.raw, snakemake.params.mask_others),
+        open_images(snakemake.input, snakemake.params.how["raw"], snakemake.params.mask_others),
         snakemake.params.method,
         outputs["vectors"],
         threads=snakemake.threads,

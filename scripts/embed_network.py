@@ -6,9 +6,9 @@ from protloc.records import recorded
 
 with recorded(snakemake) as outputs:
     outputs.run |= embed_network(
-        open_images(snakemake.input, snakemake.params.raw, snakemake.params.mask_others),
+        open_images(snakemake.input, snakemake.params.how["raw"], snakemake.params.mask_others),
         dict(snakemake.params.backbone),
         outputs,
-        batch_size=snakemake.params.batch_size,
+        batch_size=snakemake.params.how["batch_size"],
         threads=snakemake.threads,
     )

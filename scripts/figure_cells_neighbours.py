@@ -2,17 +2,17 @@
 
 from protloc.crops import open_crops
 from protloc.figures.cells_neighbours import draw_cells_neighbours
+from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
 
-with recorded(snakemake) as outputs:
+with recorded(snakemake) as outputs, marked(outputs.digest):
     draw_cells_neighbours(
         [read_table("neighbours", path) for path in snakemake.input.neighbours],
         list(snakemake.params.titles),
         read_table("cells", snakemake.input.cells),
         open_crops(snakemake.input.pixels, snakemake.input.masks),
-        queries=snakemake.params.queries,
-        neighbours=snakemake.params.neighbours,
+        **snakemake.params.shown,
         simulated=snakemake.params.simulated,
         output=outputs["png"],
     )

@@ -3,6 +3,7 @@
 import pandas as pd
 from protloc.figures.cells_umap import draw_cells_umap
 from protloc.figures.mapped_cells import add_places, cells_to_map
+from protloc.figures.style import marked
 from protloc.progress import progress
 from protloc.records import recorded
 from protloc.tables import read_table
@@ -10,7 +11,7 @@ from protloc.vectors import read_vectors
 from threadpoolctl import threadpool_limits
 
 # One job for all backbones: UMAP takes longer to compile than to run.
-with recorded(snakemake) as outputs, threadpool_limits(1):
+with recorded(snakemake) as outputs, marked(outputs.digest), threadpool_limits(1):
     titles = {(backbone, strategy): title for backbone, strategy, title in snakemake.params.routes}
     cells = cells_to_map(
         read_table("cells", snakemake.input.cells),

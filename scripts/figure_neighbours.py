@@ -3,19 +3,19 @@
 from pathlib import Path
 
 from protloc.figures.neighbours import draw_neighbours
+from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
 from protloc.vectors import read_vectors
 
-with recorded(snakemake) as outputs:
+with recorded(snakemake) as outputs, marked(outputs.digest):
     draw_neighbours(
         [read_vectors(path) for path in snakemake.input.embeddings],
         list(snakemake.params.names),
         read_table("fovs", snakemake.input.fovs),
         read_table("proteins", snakemake.input.proteins),
-        Path(snakemake.params.raw),
-        queries=snakemake.params.queries,
-        neighbours=snakemake.params.neighbours,
+        Path(snakemake.params.how["raw"]),
+        **snakemake.params.shown,
         simulated=snakemake.params.simulated,
         output=outputs["png"],
     )

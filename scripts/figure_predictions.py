@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from protloc.figures.predictions import draw_predictions
+from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
 
-with recorded(snakemake) as outputs:
+with recorded(snakemake) as outputs, marked(outputs.digest):
     draw_predictions(
         read_table("predictions", snakemake.input.predictions),
         read_table("fovs", snakemake.input.fovs),
-        Path(snakemake.params.raw),
+        Path(snakemake.params.how["raw"]),
         title=snakemake.params.title,
         count=snakemake.params.shown,
         simulated=snakemake.params.simulated,

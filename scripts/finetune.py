@@ -22,22 +22,22 @@ with recorded(snakemake) as outputs:
     names, vectors = read_vectors(given.vectors)
     job = Job(
         fields=good_fields(read_table("fovs", given.fovs)),
-        root=Path(params.raw),
+        root=Path(params.how["raw"]),
         names=names,
         vectors=vectors,
         proteins=read_table("proteins", given.proteins),
         network=Network.model_validate(dict(params.backbone)),
         strategy=snakemake.wildcards.strategy,
         settings=settings,
-        balance=params.balance,
-        soft_targets=params.soft_targets,
+        balance=params.targets["balance"],
+        soft_targets=params.targets["soft_targets"],
         machine=this_machine(settings.micro_batch, snakemake.threads),
     )
     read = [sha256_path(Path(path)) for path in (given.fovs, given.proteins, given.vectors)]
-    kept = KeptRuns("predictions", Path(params.kept), [read, job.identity, params.code])
+    kept = KeptRuns("predictions", Path(params.how["kept"]), [read, job.identity, params.code])
     splits = {tuple(Path(path).stem.split("-")): read_table("splits", path) for path in given.splits}
-    chosen = {key: split[split["seed"].isin(params.seeds)] for key, split in splits.items()}
-    runs = plan(chosen, params.fractions)
-    table, measured = finetune(job, runs, kept, Path(params.checkpoint))
+    chosen = {key: split[split["seed"].isin(params.chosen["seeds"])] for key, split in splits.items()}
+    runs = plan(chosen, params.chosen["fractions"])
+    table, measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
     outputs.run |= measured
     write_table("predictions", table, outputs["predictions"])

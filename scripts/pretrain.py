@@ -10,11 +10,11 @@ with recorded(snakemake) as outputs:
     curve = pretrain(
         read_table("fovs", snakemake.input.fovs),
         read_table("proteins", snakemake.input.proteins),
-        Path(snakemake.params.raw),
+        Path(snakemake.params.how["raw"]),
         dict(snakemake.params.backbone),
         dict(snakemake.params.pretraining),
         outputs["weights"],
-        Path(snakemake.params.checkpoints),
+        Path(snakemake.params.how["checkpoints"]),
         outputs.run,
     )
     write_table("curve", curve, outputs["curve"])

@@ -17,7 +17,7 @@ with recorded(snakemake) as outputs:
     head, vectors = snakemake.wildcards.head, Path(snakemake.input.vectors)
     read = [sha256_path(vectors), sha256_path(Path(snakemake.input.proteins))]
     depends_on = [read, head, settings, snakemake.params.code]
-    kept = KeptRuns("predictions", Path(snakemake.params.kept), depends_on)
+    kept = KeptRuns("predictions", Path(snakemake.params.how["kept"]), depends_on)
     splits = {
         tuple(Path(path).stem.split("-")): read_table("splits", path) for path in snakemake.input.splits
     }

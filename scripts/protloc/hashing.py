@@ -34,3 +34,9 @@ def sha256_path(path: Path) -> str:
         )
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Length of a file, or of all files in a folder, bytes."""
+    members = path.rglob("*") if path.is_dir() else [path]
+    return sum(member.stat().st_size for member in members if member.is_file())

@@ -1,52 +1,43 @@
 """The one way a step writes its results: whole files, each with a record of how it came to be.
 
-The record of `X` lies beside it as `X.record.json`: digests of the output and of every input, named
-parameters, the project's modules that ran, versions, and the circumstances (host, time, memory). Its `chain`
-commits to everything of the content below it and to nothing that varies from run to run.
+The record of `X` lies beside it as `X.record.json`: its digest, the facts that determine it (`facts.py`),
+stamped into the file too where it has room, and the circumstances of the run (`circumstances.py`). Its
+`chain` commits to the content and the facts, and so to everything below; its `seal` to the whole record.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
-import platform
-import resource
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from protloc.atomic import partial_name, remove, sweep, write_text
+from protloc.circumstances import Clock
 from protloc.errors import InputError
-from protloc.hashing import sha256_path, sha256_value
-from protloc.modules import SCRIPTS
+from protloc.facts import HOW, chain_of, facts_of, record_path, shown
+from protloc.hashing import sha256_path, sha256_value, size_bytes
 from protloc.signals import ends_on_sigterm
+from protloc.stamp import stamp
 
-SUFFIX = ".record.json"
-LIBRARIES = (
-    "numpy", "scipy", "pandas", "pyarrow", "sklearn", "skimage", "matplotlib", "torch", "timm", "numba",
-    "umap",
-)  # fmt: skip
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image", "umap": "umap-learn"}
-
-
-def record_path(result: Path) -> Path:
-    """Where the record of a result lies."""
-    return result.with_name(result.name + SUFFIX)
+FORMAT = 1
+DIGEST_LENGTH = 10  # hexadecimal: a trillion, enough to tell the results of a lab apart
 
 
 class Outputs(dict[str, Path]):
-    """Where to write each named output for now; `run` takes measured facts that vary, such as images/s."""
+    """Where to write each named output for now.
 
-    def __init__(self, paths: dict[str, Path]) -> None:
+    `run` takes measured facts that vary, such as images/s. `digest` is short and stands for all that
+    determines the outputs: figures print it.
+    """
+
+    def __init__(self, paths: dict[str, Path], facts: dict[str, Any]) -> None:
         super().__init__(paths)
         self.run: dict[str, Any] = {}
+        self.digest = sha256_value(facts)[:DIGEST_LENGTH]
 
 
 @contextmanager
@@ -56,25 +47,30 @@ def recorded(snakemake: Any) -> Iterator[Outputs]:
     Whatever is logged goes to the rule's log, warnings to the terminal too. An InputError ends the process
     with its one line and status 1, SIGTERM with status 143; nothing half-written keeps a result's name.
     """
+    clock, log = Clock(), Path(snakemake.log[0])
+    log_to(log)
     results = {name: Path(path) for name, path in snakemake.output.items()}
-    outputs = Outputs({name: partial_name(path) for name, path in results.items()})
-    log_to(Path(snakemake.log[0]))
+    temporary = {name: partial_name(path) for name, path in results.items()}
     for path in results.values():
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path)
-    started, clock = datetime.now(UTC), time.perf_counter()
     try:
         with ends_on_sigterm():
+            before, facts = _states(snakemake.input), facts_of(snakemake)
+            outputs = Outputs(temporary, facts)
             yield outputs
-            facts = _content_facts(snakemake)
-            circumstances = _circumstances(started, time.perf_counter() - clock) | outputs.run
+            _check_unchanged(before, _states(snakemake.input))
+            how = {"threads": snakemake.threads, **dict(snakemake.params.get(HOW, {}))}
+            run = {**clock.circumstances(facts["code"]), HOW: how, "log": shown(str(log)), **outputs.run}
+            for name in run.get("undeclared", ()):
+                logging.warning("%s was imported, and the rule's code does not name it", name)
             for name, path in results.items():
-                _put_in_place(outputs[name], path, facts, circumstances)
+                _put_in_place(outputs[name], path, facts, run)
     except InputError as error:
         logging.error("%s", error)
         sys.exit(1)
     finally:
-        for path in outputs.values():
+        for path in temporary.values():
             remove(path)
 
 
@@ -89,74 +85,47 @@ def log_to(path: Path) -> None:
     )
 
 
-def _put_in_place(temporary: Path, path: Path, facts: dict, circumstances: dict) -> None:
-    """Rename a finished output, and only then write the record that vouches for it."""
+def _states(paths: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """What tells cheaply whether a file was written to: its size in bytes and its time in ns."""
+    return {path: (stat.st_size, stat.st_mtime_ns) for path in map(str, paths) if (stat := Path(path).stat())}
+
+
+def _check_unchanged(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> None:
+    """Raise InputError if an input is not what it was when its digest was taken."""
+    for path, state in before.items():
+        if after[path] != state:
+            raise InputError(f"{path}: changed while it was read; run again")
+
+
+def _put_in_place(temporary: Path, path: Path, facts: dict, run: dict) -> None:
+    """Stamp and rename a finished output, and only then write the record that vouches for it."""
+    stamp(temporary, facts)
     digest = sha256_path(temporary)
-    chain = sha256_value([digest, facts])
-    record_path(path).unlink(missing_ok=True)
-    if (
-        path.is_dir()
-    ):  # Snakemake makes the folder of a directory() output, and a folder replaces only no folder
+    record = {"format": FORMAT, "output": shown(str(path)), "sha256": digest}
+    record |= {"bytes": size_bytes(temporary), "chain": chain_of(digest, facts), "facts": facts, "run": run}
+    retire(path)
+    if path.is_dir():  # Snakemake makes the folder of a directory() output; a folder replaces only no folder
         remove(path)
     temporary.replace(path)
-    record = {"output": str(path), "sha256": digest, "chain": chain, **facts, "run": circumstances}
-    write_text(record_path(path), json.dumps(record, indent=1, default=str) + "\n")
+    write_text(record_path(path), as_text(record | {"seal": sha256_value(record)}))
 
 
-def _content_facts(snakemake: Any) -> dict[str, Any]:
-    """What determines the content: rule, wildcards, parameters, inputs with their chains, code, versions."""
-    return {
-        "rule": snakemake.rule,
-        "wildcards": dict(snakemake.wildcards.items()),
-        "params": json.loads(json.dumps(dict(snakemake.params.items()), default=str)),
-        "inputs": [_input_facts(Path(path)) for path in snakemake.input],
-        "modules": _modules_used(),
-        "versions": {"python": platform.python_version(), **_versions_used()},
-    }
+def retire(path: Path) -> None:
+    """Move the record of a result that is about to be replaced into the history beside it."""
+    record = record_path(path)
+    if record.exists():
+        history = history_path(path)
+        earlier = history.read_text() if history.exists() else ""
+        line = json.dumps(json.loads(record.read_text()), separators=(",", ":"))
+        write_text(history, earlier + line + "\n")
+        record.unlink()
 
 
-def _input_facts(path: Path) -> dict[str, str]:
-    """An input's digest and, where it has a record, the chain that commits to what lies below it."""
-    facts = {"path": str(path), "sha256": sha256_path(path)}
-    if record_path(path).exists():
-        facts["chain"] = json.loads(record_path(path).read_text())["chain"]
-    return facts
+def history_path(result: Path) -> Path:
+    """Where the earlier records of a result lie, the oldest first, a line each."""
+    return result.with_name(f".{result.name}.history.jsonl")
 
 
-def _modules_used() -> dict[str, str]:
-    """Digest of each of the project's modules that this process imported."""
-    files = {Path(file) for module in sys.modules.values() if (file := getattr(module, "__file__", None))}
-    own = sorted(file for file in files if file.is_relative_to(SCRIPTS))
-    return {file.relative_to(SCRIPTS).as_posix(): sha256_path(file) for file in own}
-
-
-def _versions_used() -> dict[str, str]:
-    return {
-        name: metadata.version(DISTRIBUTIONS.get(name, name)) for name in LIBRARIES if name in sys.modules
-    }
-
-
-def _circumstances(started: datetime, seconds: float) -> dict[str, Any]:
-    """What varies from run to run; unknown facts are left out."""
-    slurm = os.environ.get("SLURM_JOB_ID")
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
-        "peak_memory_mb": round(max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, children) / 1024),
-        "host": platform.node(),
-        "cores": len(os.sched_getaffinity(0)),
-        **_commit(),
-        **({"slurm_job": slurm} if slurm else {}),
-    }
-
-
-def _commit() -> dict[str, Any]:
-    """The project's commit and whether the working tree differed from it, where git can tell."""
-    git = ["git", "-C", str(SCRIPTS)]
-    try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-    return {"commit": commit.stdout.strip(), "dirty": bool(changes.stdout.strip())}
+def as_text(record: dict[str, Any]) -> str:
+    """A record as JSON that people can read: an input, a module or a setting to a line."""
+    return json.dumps(record, indent=1) + "\n"

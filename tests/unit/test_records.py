@@ -24,6 +24,9 @@ class Named(list):
     def items(self):
         return self._items.items()
 
+    def get(self, name, default=None):
+        return self._items.get(name, default)
+
     def __getattr__(self, name):
         return self._items[name]
 
@@ -35,6 +38,7 @@ def step(tmp_path: Path, inputs: dict | None = None, **params) -> SimpleNamespac
         output=Named(table=str(tmp_path / "out/table.txt"), folder=str(tmp_path / "out/folder")),
         params=Named(**params),
         wildcards=Named(),
+        threads=1,
         log=[str(tmp_path / "logs/step.log")],
     )
 
@@ -51,9 +55,8 @@ def make(job: SimpleNamespace, text: str = "one") -> dict:
 def test_a_result_and_its_record_say_the_same(tmp_path):
     record = make(step(tmp_path, lr=0.1, seed=3))
     assert record["sha256"] == sha256_path(tmp_path / "out/table.txt")
-    assert record["params"] == {"lr": 0.1, "seed": 3}
+    assert record["facts"]["params"] == {"lr": 0.1, "seed": 3}
     assert record["run"]["images_per_second"] == 12.5
-    assert "protloc/records.py" in record["modules"]
     assert record_path(tmp_path / "out/folder").exists()
 
 
@@ -71,7 +74,7 @@ def test_the_chain_of_an_input_is_part_of_the_chain(tmp_path):
     before = make(job)
     record_path(raw).write_text(json.dumps({"chain": "abc"}))
     after = make(job)
-    assert after["inputs"][0]["chain"] == "abc"
+    assert after["facts"]["inputs"][0]["chain"] == "abc"
     assert after["chain"] != before["chain"]
 
 

@@ -57,7 +57,12 @@ rule acquire:
     params:
         acquisition=source(),
         max_bad_share=STUDY.quality.max_bad_share,
-        raw=RAW,
+        files={
+            "below": RAW,
+            "listed_in": f"{RESULTS}/fovs.parquet",
+            "name": "key",
+            "sha256": "sha256",
+        },
         code=code("acquire.py"),
     message:
         "Fetch the fields of view and check the labels"

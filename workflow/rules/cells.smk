@@ -22,7 +22,7 @@ rule cells:
     threads: 16
     params:
         cells=CELLS.model_dump(include={"segmenter", "crop_um", "reach_um", "exclude"}),
-        raw=RAW,
+        how={"raw": RAW},
         code=code("cells.py"),
     message:
         "Find the cells of all fields"

@@ -24,9 +24,8 @@ rule embed_network:
         f"{ENVS}/torch.yaml"
     params:
         backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
-        batch_size=STUDY.embedding.batch_size,
-        raw=RAW,
         mask_others=False,
+        how={"raw": RAW, "batch_size": STUDY.embedding.batch_size},
         code=code("embed_network.py"),
     message:
         "Embed the fields with {wildcards.backbone}"
@@ -49,8 +48,8 @@ rule embed_features:
         f"{ENVS}/analysis.yaml"
     params:
         method=lambda wildcards: USED[wildcards.backbone].method,
-        raw=RAW,
         mask_others=False,
+        how={"raw": RAW},
         code=code("embed_features.py"),
     message:
         "Embed the fields with {wildcards.backbone}"
@@ -73,9 +72,8 @@ use rule embed_network as embed_network_cells with:
         f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
     params:
         backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
-        batch_size=STUDY.embedding.cell_batch_size,
-        raw=None,
         mask_others=CELLS.mask_neighbours,
+        how={"raw": None, "batch_size": STUDY.embedding.cell_batch_size},
         code=code("embed_network.py"),
     message:
         "Embed the cells with {wildcards.backbone}"
@@ -92,8 +90,8 @@ use rule embed_features as embed_features_cells with:
         f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
     params:
         method=lambda wildcards: USED[wildcards.backbone].method,
-        raw=None,
         mask_others=CELLS.mask_neighbours,
+        how={"raw": None},
         code=code("embed_features.py"),
     message:
         "Embed the cells with {wildcards.backbone}"

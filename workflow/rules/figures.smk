@@ -51,7 +51,7 @@ rule figure_predictions:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        raw=RAW,
+        how={"raw": RAW},
         title=lambda wildcards: USED[wildcards.backbone].title,
         shown=STUDY.figures.sheet_fields,
         simulated=SIMULATED,
@@ -80,9 +80,8 @@ rule figure_neighbours:
         f"{ENVS}/analysis.yaml"
     params:
         names=[title(route) for route in SHOWN],
-        raw=RAW,
-        queries=STUDY.figures.queries,
-        neighbours=STUDY.figures.neighbours,
+        how={"raw": RAW},
+        shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,
         code=code("figure_neighbours.py"),
     message:

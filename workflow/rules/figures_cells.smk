@@ -29,7 +29,7 @@ rule figure_cells_overlays:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        raw=RAW,
+        how={"raw": RAW},
         shown=STUDY.figures.sheet_fields,
         simulated=SIMULATED,
         code=code("figure_cells_overlays.py"),
@@ -56,8 +56,7 @@ rule figure_cells_neighbours:
         f"{ENVS}/analysis.yaml"
     params:
         titles=[title(route) for route in CELL_ROUTES],
-        queries=STUDY.figures.queries,
-        neighbours=STUDY.figures.neighbours,
+        shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,
         code=code("figure_cells_neighbours.py"),
     message:

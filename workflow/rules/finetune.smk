@@ -46,17 +46,19 @@ rule finetune:
                 "seeds",
             }
         ),
-        fractions=FINETUNE.fractions or SPLITS.fractions,
-        seeds=FINETUNE.seeds or SPLITS.seeds,
-        balance=STUDY.probe.balance,
-        soft_targets=STUDY.probe.soft_targets,
-        raw=RAW,
-        kept=lambda wildcards, output: Path(output.predictions)
-        .with_name(".kept.parquet")
-        .as_posix(),
-        checkpoint=lambda wildcards, output: Path(output.predictions)
-        .with_name(".checkpoint.safetensors")
-        .as_posix(),
+        chosen={
+            "fractions": FINETUNE.fractions or SPLITS.fractions,
+            "seeds": FINETUNE.seeds or SPLITS.seeds,
+        },
+        targets={
+            "balance": STUDY.probe.balance,
+            "soft_targets": STUDY.probe.soft_targets,
+        },
+        how=lambda wildcards, output: {
+            "raw": RAW,
+            "kept": beside(output.predictions, ".kept.parquet"),
+            "checkpoint": beside(output.predictions, ".checkpoint.safetensors"),
+        },
         code=code("finetune.py"),
     message:
         "Fine-tune {wildcards.backbone}, {wildcards.strategy}"

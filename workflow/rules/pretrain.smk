@@ -25,8 +25,10 @@ if PRETRAINED:
         params:
             backbone=REGISTRY[PRETRAINED].model_dump(mode="json"),
             pretraining=STUDY.pretraining.model_dump(mode="json"),
-            checkpoints=f"{RESULTS}/weights/.checkpoints/{PRETRAINED}",
-            raw=RAW,
+            how={
+                "raw": RAW,
+                "checkpoints": f"{RESULTS}/weights/.checkpoints/{PRETRAINED}",
+            },
             code=code("pretrain.py"),
         message:
             "Pretrain on the study's own images"
