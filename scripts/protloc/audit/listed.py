@@ -1,0 +1,99 @@
+"""What vouches for inputs that no step made: a table with their digests, the sources, the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from protloc.audit.study import MARK, Record, Study
+from protloc.errors import InputError
+from protloc.facts import PROJECT
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A folder `below` whose files the `table` lists by name and digest; `folder` is None if it is not here."""
+
+    below: str
+    table: str
+    folder: Path | None
+    rows: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the files, below the folder."""
+        return [name for name, _ in self.rows]
+
+    def files(self) -> Iterator[tuple[Path | None, str]]:
+        """Where each file lies, None if it is gone or its name leads out of the folder, and its digest."""
+        return iter(self._files)
+
+    @cached_property
+    def _files(self) -> list[tuple[Path | None, str]]:
+        if self.folder is None:
+            return []
+        home = self.folder.resolve()
+        places = [(self.folder / name, digest) for name, digest in self.rows]
+        return [
+            (place if place.is_file() and place.resolve().is_relative_to(home) else None, digest)
+            for place, digest in places
+        ]
+
+
+def listing_of(record: Record, study: Study) -> Listing | None:
+    """The folder that a step filled beside its outputs, if its parameter `files` says that it did."""
+    import pyarrow.parquet as pq
+
+    says = record.facts["params"].get("files")
+    if not isinstance(says, dict) or says.get("listed_in") not in study.records:
+        return None
+    table = study.records[says["listed_in"]]
+    try:
+        columns = pq.read_table(table.file, columns=[says["name"], says["sha256"]])
+        rows = zip(*(column.to_pylist() for column in columns.columns), strict=True)
+        listed = tuple((name, digest) for name, digest in rows if digest)
+    except (OSError, ValueError, KeyError):
+        return None  # the table's own verdict says what is wrong with it
+    return Listing(says["below"], table.output, study.located(says["below"]), listed)
+
+
+def source_of(name: str, digest: str, study: Study) -> str | None:
+    """Where an input without a record comes from, or None where nothing says so."""
+    if name.startswith(f"{PROJECT}/"):
+        return "comes with the project"
+    for row, listed in _sources().items():
+        if digest == listed:
+            return f"is {row} of config/sources.csv"
+    return "is named by the study's configuration" if name in _settings(study.root / MARK) else None
+
+
+def _sources() -> dict[str, str]:
+    from protloc.config.sources import SOURCES, read_sources
+
+    try:
+        return {name: row.sha256 for name, row in read_sources(SOURCES).items() if row.sha256}
+    except InputError:
+        return {}  # on a machine that has the results alone
+
+
+def _settings(path: Path) -> set[str]:
+    """Every text in a study's configuration."""
+    try:
+        waiting: list[Any] = [yaml.safe_load(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, yaml.YAMLError):
+        return set()
+    texts = set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str):
+            texts.add(value)
+    return texts
