@@ -12,8 +12,13 @@ from protloc.errors import InputError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; 0 if it went well, 1 with one line on standard error where the input is at fault."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if words[:1] == ["audit"]:  # its files and its questions have the same place
+            from protloc.audit.command import audit
+
+            return audit(words[1:])
+        options = _parser().parse_args(words)
         options.run(options)
     except InputError as error:
         print(f"protloc: {error}", file=sys.stderr)
@@ -42,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("--fields", type=int, default=60, help="how many to show it; more tell more (60)")
     probe.add_argument("--pixel-size-um", type=float, default=0.206349, help="of the images (0.206349)")
     probe.set_defaults(run=_probe_channels)
+    commands.add_parser("audit", help="what made a result, from what, and whether it is still true")
     label = commands.add_parser("label", help="write a page on which a person labels cells of a study")
     label.add_argument("results", type=Path, help="folder of a study with cells, such as results/demo")
     label.add_argument("output", type=Path, help="HTML file to write")

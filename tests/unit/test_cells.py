@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from protloc.cells.cut import background, corners, cut, side_px
 from protloc.cells.field import cells_of, measurements
 from protloc.cells.study import find_cells
 from protloc.config.settings import Cells
 from protloc.crops import CropWriter, open_crops
+from protloc.cut import background, corners, cut, side_px
 from protloc.embed.features import embed_features
 from protloc.embed.images import cell_images
 from protloc.errors import InputError

@@ -13,8 +13,8 @@ import pytest
 import tifffile
 import yaml
 from conftest import MINI, ROOT, mini, run, tables
-from protloc.cells.cut import cut
 from protloc.crops import open_crops
+from protloc.cut import cut
 from protloc.hashing import sha256_path
 from protloc.tables import read_table
 

@@ -20,9 +20,9 @@ State = tuple[int, ...]
 class Digests:
     """SHA-256 by path. Those of unchanged files are remembered in a file below `root`.
 
-    A file is unchanged if its size, inode and both its times are: that of its content can be set back at will,
-    that of its entry cannot. With `rehash` every file is read again. A folder's digest is of its members' names
-    and digests.
+    A file is unchanged if its size, inode and both its times are: that of its content can be set back at
+    will, that of its entry cannot. With `rehash` every file is read again. A folder's digest is of the names
+    and digests in it.
     """
 
     def __init__(self, root: Path, rehash: bool = False) -> None:

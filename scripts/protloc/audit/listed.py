@@ -17,7 +17,7 @@ from protloc.facts import PROJECT
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder `below` whose files the `table` lists by name and digest; `folder` is None if it is not here."""
+    """A folder `below` whose files the `table` lists by name and digest; `folder` is None if not here."""
 
     below: str
     table: str

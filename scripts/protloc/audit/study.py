@@ -159,13 +159,6 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _unreadable(path: Path, fault: str) -> Record:
     name = path.name.removesuffix(SUFFIX)
-    empty = {
-        "params": {},
-        "inputs": [],
-        "outputs": {},
-        "code": {},
-        "versions": {},
-        "wildcards": {},
-        "rule": "?",
-    }
-    return Record(path, {"output": name, "sha256": "", "chain": "", "facts": empty, "run": {}}, fault)
+    facts: dict[str, Any] = {key: {} for key in ("params", "outputs", "code", "versions", "wildcards")}
+    facts |= {"rule": "?", "inputs": []}
+    return Record(path, {"output": name, "sha256": "", "chain": "", "facts": facts, "run": {}}, fault)

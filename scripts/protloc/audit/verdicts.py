@@ -170,14 +170,9 @@ class Audit:
         if listing.folder is None:
             return Node(listing.below, Verdict.UNCHECKED, MISSED[False])
         self.digests.prepare(file for file, _ in listing.files() if file is not None)
-        missing = [
-            name for name, (file, _) in zip(listing.names, listing.files(), strict=True) if file is None
-        ]
-        changed = [
-            name
-            for name, (file, digest) in zip(listing.names, listing.files(), strict=True)
-            if file is not None and self.digests[file] != digest
-        ]
+        rows = list(zip(listing.names, listing.files(), strict=True))
+        missing = [name for name, (file, _) in rows if file is None]
+        changed = [name for name, (file, digest) in rows if file and self.digests[file] != digest]
         reasons = [
             f"{len(names)} of {len(listing.names)} files {what}, the first {names[0]}"
             for names, what in ((changed, "are not what they were"), (missing, "are gone"))

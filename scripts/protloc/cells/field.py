@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from skimage.segmentation import expand_labels
 
-from protloc.cells.cut import background, corners, cut, side_px
 from protloc.cells.flags import field_problem, flag_nuclei
 from protloc.cells.nuclei.methods import SEGMENTERS
+from protloc.cut import background, corners, cut, side_px
 from protloc.fields import Field
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from protloc.cells.cut import side_px
 from protloc.cells.field import CellsOfField, cells_of
 from protloc.crops import CropWriter
+from protloc.cut import side_px
 from protloc.errors import InputError
 from protloc.fields import Field, good_fields
 from protloc.parallel import in_order
