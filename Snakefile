@@ -30,6 +30,7 @@ include: "workflow/rules/neighbours.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/figures_cells.smk"
+include: "workflow/rules/audit.smk"
 
 
 localrules:
@@ -37,6 +38,7 @@ localrules:
     configuration,
     acquire,
     report,
+    audit,
 
 
 rule all:
@@ -44,6 +46,7 @@ rule all:
     input:
         results(),
         f"{RESULTS}/report.html",
+        f"{RESULTS}/audit.html",
 
 
 onsuccess:

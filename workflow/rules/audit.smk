@@ -1,0 +1,22 @@
+"""Audit: whether every result, and all that it was made from, is what the records say.
+
+Needs: the report, which comes after everything else. Makes: audit.html, audit.json. `protloc audit` asks more.
+"""
+
+
+rule audit:
+    input:
+        report=f"{RESULTS}/report.html",
+    output:
+        html=f"{RESULTS}/audit.html",
+        json=f"{RESULTS}/audit.json",
+    log:
+        f"{RESULTS}/logs/audit.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        code=code("audit.py"),
+    message:
+        "Audit all results"
+    script:
+        f"{SCRIPTS}/audit.py"
