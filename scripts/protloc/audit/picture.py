@@ -58,13 +58,29 @@ def picture(nodes: Mapping[str, Node]) -> Markup:
         for number, depth in enumerate(sorted(columns))
         for row, name in enumerate(sorted(columns[depth]))
     }
-    links = [(before, name) for name, step in steps.items() for before in step.after if before in at]
+    links = [(before, name) for name in steps for before in _nearest(name, steps)]
     lines = [_line(at[before], at[name]) for before, name in links]
     boxes = [_box(steps[name], *place) for name, place in at.items()]
     width = max(left for left, _ in at.values()) + BOX[0] + 2
     height = max(top for _, top in at.values()) + BOX[1] + 4
     size = f'viewBox="-1 0 {width} {height}" width="{width}"'
     return Markup(f'<svg {size} role="img">{"".join(lines + boxes)}</svg>')
+
+
+def _nearest(name: str, steps: Mapping[str, Step]) -> set[str]:
+    """The steps just before a step: not those that others of them come after anyway."""
+    before = steps[name].after & steps.keys()
+    return before - {far for near in before for far in _all_before(near, steps)}
+
+
+def _all_before(name: str, steps: Mapping[str, Step]) -> set[str]:
+    found: set[str] = set()
+    waiting = [*steps[name].after]
+    while waiting:
+        if (step := waiting.pop()) in steps and step not in found:
+            found.add(step)
+            waiting += steps[step].after
+    return found
 
 
 def _depth(name: str, steps: Mapping[str, Step], above: tuple[str, ...]) -> int:
