@@ -124,7 +124,9 @@ class Audit:
 
     def _faults(self, file: Path, record: Record) -> Iterator[str]:
         """What is wrong with a result by itself."""
-        if record.fault:
+        if leads_out(file, self.study.root):
+            yield "it is a link that leads out of the folder"
+        elif record.fault:
             yield record.fault
         elif self.digests[file] != record.content["sha256"]:
             yield "its content is not what its record says"
@@ -208,7 +210,7 @@ class Audit:
 
     def _add_stranger(self, file: Path) -> Node:
         name = f"{self.study.name}/{file.relative_to(self.study.root).as_posix()}"
-        link = file.is_symlink() and not file.resolve().is_relative_to(self.study.root.resolve())
+        link = leads_out(file, self.study.root)
         reason = "a link that leads out of the folder" if link else "no record names it"
         self.nodes[name] = Node(name, Verdict.UNRECORDED, (reason,), file)
         return self.nodes[name]
@@ -223,6 +225,11 @@ MISSED = {
     True: ("it is gone from where it was",),
     False: ("it lies outside the results, and is not on this machine",),
 }
+
+
+def leads_out(file: Path, folder: Path) -> bool:
+    """Whether a file is a link to what does not lie in the folder."""
+    return file.is_symlink() and not file.resolve().is_relative_to(folder.resolve())
 
 
 def _is_plain(file: Path, size: int | None) -> bool:
