@@ -72,6 +72,18 @@ def tables(folder: Path) -> dict[str, bytes]:
     }
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """The same without what a table says of how it came to be: its rows as they lie in the file."""
+    return {name: _rows(content) for name, content in tables(folder).items()}
+
+
+def _rows(content: bytes) -> bytes:
+    """A Parquet file up to its footer, whose length stands before the last four bytes."""
+    if not content.endswith(b"PAR1"):
+        return content
+    return content[: -8 - int.from_bytes(content[-8:-4], "little")]
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """A folder in which the mini study has run from nothing to its end, on two cores."""
