@@ -277,6 +277,15 @@ def test_answers_for_programs_and_exit_codes(small, capsys):
         audit([str(small / "labels.csv")])
 
 
+def test_the_digest_at_the_edge_of_a_figure_finds_it_and_a_lone_file_tells_what_its_stamp_says(small, capsys):
+    digest = sha256_value(read_stamp(small / R / "figure.png"))[:10]
+    assert audit([digest]) == 0
+    assert "[figure]" in capsys.readouterr().out.splitlines()[0]
+    shutil.copy(small / R / "vectors.parquet", small / "lone.parquet")
+    with pytest.raises(InputError, match=f"made by embed as {R}/vectors.parquet"):
+        audit([str(small / "lone.parquet")])
+
+
 HOSTILE = ["sp ace.txt", "quo'te\".txt", "new\nline.txt", "\x1b[31mred.txt", "$(touch hacked).txt"]
 
 

@@ -11,14 +11,17 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
+from protloc.config.sources import read_sources
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
 from protloc.errors import InputError
+from protloc.models.loading.files import FOLDER as FETCHED_WEIGHTS
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
 
 try:
     REGISTRY = load_backbones(Path(workflow.basedir) / "config/backbones.yaml")
     STUDY = load_study(config, REGISTRY)
+    SOURCES = read_sources()
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -114,11 +117,13 @@ def embedding(route, level="fov"):
 
 
 def weights(name):
-    """The file of a backbone's weights, where the study makes it or the project ships it."""
+    """The file of a backbone's weights: made by the study, shipped with the project, or fetched before."""
     if name == PRETRAINED:
         return OWN_WEIGHTS
-    shipped = Path(workflow.basedir) / str(USED[name].weights)
-    return str(shipped) if shipped.is_file() else []
+    named = str(USED[name].weights)
+    fetched = SOURCES[named].file_name if named in SOURCES else None
+    place = FETCHED_WEIGHTS / fetched if fetched else Path(workflow.basedir) / named
+    return str(place) if place.is_file() else []
 
 
 def predictions(task, route):

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from protloc.audit.digests import Digests
 from protloc.audit.study import Study, open_study, study_of
-from protloc.audit.text import problems, summary, tree, wants_colour
+from protloc.audit.text import printable, problems, summary, tree, wants_colour
 from protloc.audit.verdicts import FINE, Audit, Node
 from protloc.errors import InputError
+from protloc.hashing import sha256_value
+from protloc.records import DIGEST_LENGTH
+from protloc.stamp import read_stamp
 
 USAGE = """\
 protloc audit FILE...             is it still true, and what was it made from?
+protloc audit DIGEST              the same of the figure that has this digest at its edge
 protloc audit --all [FOLDER...]   the same of every result below results/, and what lies there unrecorded
 protloc audit diff A B            where two results begin to differ: inputs, parameters, code, versions
 protloc audit why FILE            what would make it stale, and whether Snakemake would notice
@@ -75,7 +80,7 @@ def _of_folders(folders: Sequence[Path], rehash: bool, speak: bool) -> Found:
 
 def _of_files(files: Sequence[Path], rehash: bool, speak: bool) -> Found:
     found = []
-    for file in files:
+    for file in map(_meant, files):
         study = study_of(file)
         digests = Digests(study.root, rehash)
         about = Audit(study, digests)
@@ -86,6 +91,28 @@ def _of_files(files: Sequence[Path], rehash: bool, speak: bool) -> Found:
             print(*tree(node.name, about.nodes, f"{study.name}/", wants_colour()), sep="\n")
             print(summary(about.nodes))
     return found
+
+
+def _meant(file: Path) -> Path:
+    """The file itself, or the result whose short digest was given, as figures print it at their edge.
+
+    Raises InputError for what is neither, and says of a file that lies alone what its stamp tells.
+    """
+    if not file.exists() and re.fullmatch(f"[0-9a-f]{{{DIGEST_LENGTH}}}", str(file)):
+        for folder in studies():
+            for record in open_study(folder).records.values():
+                if sha256_value(record.facts).startswith(str(file)):
+                    return record.file
+        raise InputError(f"{file}: no record below results/ has this digest")
+    try:
+        study_of(file)
+    except InputError as error:
+        stamp = read_stamp(file) if file.is_file() else None
+        if stamp is None:
+            raise
+        made = f"made by {stamp['rule']} as {', '.join(stamp['outputs'].values())}"
+        raise InputError(printable(f"{error}; its stamp says: {made}")) from None
+    return file
 
 
 def studies() -> list[Path]:

@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 
 from protloc.audit.study import MARK, Record, Study
+from protloc.config.sources import Source, read_sources
 from protloc.errors import InputError
 from protloc.facts import PROJECT
+from protloc.models.loading.files import FOLDER
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,17 @@ def source_of(name: str, digest: str, study: Study) -> str | None:
     """Where an input without a record comes from, or None where nothing says so."""
     if name.startswith(f"{PROJECT}/"):
         return "comes with the project"
-    for row, listed in _sources().items():
-        if digest == listed:
+    for row, known in _sources().items():
+        if digest == known.sha256:
             return f"is {row} of config/sources.csv"
+        if known.sha256 is None and name == (FOLDER / known.file_name).as_posix():
+            return f"is called as {row} of config/sources.csv, which lists no digest"
     return "is named by the study's configuration" if name in _settings(study.root / MARK) else None
 
 
-def _sources() -> dict[str, str]:
-    from protloc.config.sources import SOURCES, read_sources
-
+def _sources() -> dict[str, Source]:
     try:
-        return {name: row.sha256 for name, row in read_sources(SOURCES).items() if row.sha256}
+        return read_sources()
     except InputError:
         return {}  # on a machine that has the results alone
 
