@@ -92,7 +92,7 @@ def runs_on(small: Small, fractions: list[float], seeds: list[int]) -> list:
 def speed(folder: Path) -> None:
     """Print a Markdown table of images a second of processor time: the best of some turns each."""
     print("| network | px | fine-tuning | bare step | share |\n| --- | ---: | ---: | ---: | ---: |")
-    small = simulated(folder, proteins_per_class=4, fields=2, size=320)
+    small = simulated(folder, proteins_per_class=8, fields=1, size=320)
     for backbone, px in CASES.items():
         training = training_on(small, backbone, px)
         rates = [[rate(training, way) for way in (ours, bare)] for _ in range(TURNS)]
@@ -131,7 +131,7 @@ def rate(training, way) -> float:
 
 def ours(training) -> None:
     """An epoch as it is trained: crops, blocks, sums, optimizer."""
-    training.train_epoch()
+    training._epoch()
 
 
 def bare(training) -> None:
