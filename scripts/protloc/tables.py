@@ -5,6 +5,7 @@ This is the one place where a schema lives; the tables of the README are generat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -243,6 +244,30 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
     Raises InputError for a missing or unknown column, a wrong type, an empty value where none may be, or a
     key that occurs twice.
     """
+    arrow = _ordered(name, frame, path).replace_schema_metadata(metadata)
+    pq.write_table(arrow, path, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def write_tables(name: str, frames: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write frames as one table `name`, of which one at a time is in memory and becomes a row group.
+
+    Raises InputError as `write_table` does, also if the keys of a frame are not after those of the one before.
+    """
+    key, last = list(TABLES[name].key), ()
+    with pq.ParquetWriter(path, TABLES[name].schema, compression="zstd") as writer:
+        for frame in frames:
+            arrow = _ordered(name, frame, path)
+            ends = [
+                tuple(arrow.slice(row, 1).select(key).to_pylist()[0].values()) for row in (0, len(arrow) - 1)
+            ]
+            if last and ends[0] <= last:
+                raise InputError(f"{path}: {name}: {ends[0]} is not after {last}; run again")
+            writer.write_table(arrow)
+            last = ends[1]
+
+
+def _ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
+    """The rows sorted by their key, checked."""
     table = TABLES[name]
     expected = [column.name for column in table.columns]
     if sorted(frame.columns) != sorted(expected):
@@ -261,9 +286,7 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
         arrow = pa.Table.from_pandas(ordered, schema=table.schema, preserve_index=False, safe=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"{path}: {name} does not fit its schema: {error}") from error
-    pq.write_table(
-        arrow.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=ROW_GROUP
-    )
+    return arrow.replace_schema_metadata(None)
 
 
 def read_table(name: str, path: Path | str) -> pd.DataFrame:

@@ -52,7 +52,7 @@ rule finetune:
         soft_targets=STUDY.probe.soft_targets,
         raw=RAW,
         kept=lambda wildcards, output: Path(output.predictions)
-        .with_name(".kept.parquet")
+        .with_name(".kept")
         .as_posix(),
         checkpoint=lambda wildcards, output: Path(output.predictions)
         .with_name(".checkpoint.safetensors")

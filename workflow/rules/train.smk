@@ -45,7 +45,7 @@ rule probe:
     params:
         probe=STUDY.probe.model_dump(exclude={"heads"}),
         fractions=SPLITS.fractions,
-        kept=lambda wildcards, output: beside(output.predictions, ".kept.parquet"),
+        kept=lambda wildcards, output: beside(output.predictions, ".kept"),
         code=code("probe.py"),
     message:
         "Train {wildcards.head} heads on {wildcards.backbone}, {wildcards.strategy}"
