@@ -1,4 +1,4 @@
-"""Finished runs of a step, each a table with a record in a folder beside the result: a rerun does what is new.
+"""Finished runs of a step, each a table with a record beside the result: a rerun does only what is new.
 
 Snakemake deletes a result before it makes it again; what is kept here it does not know. A run is used again
 only if its key, a digest of all that determines it, is the same, and its table is what its record says.
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from protloc.atomic import atomic, sweep, write_text
 from protloc.hashing import sha256_path, sha256_value
-from protloc.tables import read_table, write_table
+from protloc.tables import write_table
 
 
 class KeptRuns:
@@ -36,8 +38,8 @@ class KeptRuns:
     def __contains__(self, key: str) -> bool:
         return key in self._keys
 
-    def __getitem__(self, key: str) -> pd.DataFrame:
-        return read_table(self._name, self._table(key))
+    def __getitem__(self, key: str) -> pa.Table:
+        return pq.read_table(self._table(key))
 
     def add(self, key: str, rows: pd.DataFrame) -> None:
         """Keep a finished run; on disk when this returns."""

@@ -19,7 +19,7 @@ from protloc.thresholds import thresholds
 
 @dataclass(frozen=True)
 class Run:
-    """One run to be made: its setting, its seed's split by id, that split's classes, and the digest of all."""
+    """One run to be made: its setting, its seed's split by id with its classes, and the digest of all."""
 
     unit: str
     policy: str

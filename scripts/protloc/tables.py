@@ -248,22 +248,24 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
     pq.write_table(arrow, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
-def write_tables(name: str, frames: Iterable[pd.DataFrame], path: Path) -> None:
-    """Write frames as one table `name`, of which one at a time is in memory and becomes a row group.
+def write_tables(name: str, parts: Iterable[pa.Table], path: Path) -> None:
+    """Write tables that `write_table` made as one: a row group each, of which one at a time is in memory.
 
-    Raises InputError as `write_table` does, also if the keys of a frame are not after those of the one before.
+    Raises InputError if the keys of one are not after those of the one before.
     """
     key, last = list(TABLES[name].key), ()
     with pq.ParquetWriter(path, TABLES[name].schema, compression="zstd") as writer:
-        for frame in frames:
-            arrow = _ordered(name, frame, path)
-            ends = [
-                tuple(arrow.slice(row, 1).select(key).to_pylist()[0].values()) for row in (0, len(arrow) - 1)
-            ]
-            if last and ends[0] <= last:
-                raise InputError(f"{path}: {name}: {ends[0]} is not after {last}; run again")
-            writer.write_table(arrow)
-            last = ends[1]
+        for part in parts:
+            first, end = _ends(part.select(key))
+            if last and first <= last:
+                raise InputError(f"{path}: {name}: {first} is not after {last}; run again")
+            writer.write_table(part.replace_schema_metadata(None))
+            last = end
+
+
+def _ends(table: pa.Table) -> list[tuple]:
+    """The first and the last row."""
+    return [tuple(table.slice(place, 1).to_pylist()[0].values()) for place in (0, len(table) - 1)]
 
 
 def _ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:

@@ -1,8 +1,8 @@
-"""A grid of probes beside one process per run, and beside its arithmetic alone; peak memory by number of runs.
+"""A grid of probes beside one process per run and beside its sums alone; peak memory by number of runs.
 
-A grid is 6 fractions and 10 seeds on 20,000 x 768 vectors, by the rule's script, from the start of a process to
-its end, the writing of predictions included. One process per run is the same script with one split, seed and
-fraction; of each fraction some are measured and stand for all. The arithmetic is as many batched products,
+A grid is 6 fractions and 10 seeds on 20,000 x 768 vectors, by the rule's script, from the start of a process
+to its end, the writing of predictions included. One process per run is the same script with one seed and
+fraction; of each fraction some are measured and stand for all. The sums are as many batched products,
 gradients, steps of AdamW and looks at validation, on random tensors in memory.
 """
 
@@ -43,7 +43,7 @@ class Named:
 
 
 def write_inputs(root: Path) -> None:
-    """Vectors that hold a weak direction of their class, and a table of proteins and splits, all and by seed."""
+    """Vectors that hold a weak direction of their class, proteins, and splits of all seeds and of each."""
     import numpy as np
     import pandas as pd
     from protloc.splits.table import make_split
@@ -109,7 +109,7 @@ def measured(root: Path, splits: str, fractions: list[float], head: str) -> tupl
 
 
 def arithmetic(head: str, runs: int) -> tuple[float, float]:
-    """Seconds of wall and processor time of the sums of the heads of `runs`, a pack at a time, in this process."""
+    """Seconds of wall and processor time of the sums of the heads of `runs`, a pack at a time."""
     import torch
     from protloc.config.settings import Probe
     from protloc.probe.heads import HIDDEN, Heads

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from protloc.config.settings import Probe
@@ -63,7 +64,7 @@ def run_all(named, split, folder: Path, policy="single", head="linear", fraction
     runs = plan({("protein", policy): split}, fractions)
     kept = KeptRuns("predictions", folder / ".kept", [head, settings])
     new = sum(run.key not in kept for run in runs)
-    return pd.concat(probe(*named, runs, kept, NO_PROTEINS, head, settings), ignore_index=True), new
+    return pa.concat_tables(probe(*named, runs, kept, NO_PROTEINS, head, settings)).to_pandas(), new
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "wide"])
@@ -228,7 +229,7 @@ def test_kept_runs_of_other_settings_go_when_the_first_of_these_is_kept(tmp_path
     assert "a" not in second and "a" in KeptRuns("predictions", tmp_path, "one")
     second.add("b", rows)
     assert {path.name for path in tmp_path.glob("*.*")} == {"b.parquet", "b.json"}
-    assert KeptRuns("predictions", tmp_path, "two")["b"].equals(rows)
+    assert KeptRuns("predictions", tmp_path, "two")["b"].to_pandas().equals(rows)
 
 
 def test_steps_are_those_of_torch_s_adamw():

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch import nn
 
@@ -70,7 +71,7 @@ class Job:
 
 def finetune(
     job: Job, runs: Sequence[Run], kept: KeptRuns, checkpoint: Path
-) -> tuple[Iterator[pd.DataFrame], dict]:
+) -> tuple[Iterator[pa.Table], dict]:
     """The `predictions` rows of each run in turn, and what was measured: rate and device.
 
     Runs that are `kept` are not trained again; each is kept when it is finished, and the one in progress goes

@@ -56,7 +56,7 @@ class Heads(nn.Module):
         return nn.Parameter(weight), nn.Parameter(bias)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Logits (heads, rows, classes) of each seed's standardized vectors (seeds, rows, padded dimension)."""
+        """Logits (heads, rows, classes) of standardized vectors, (seeds, rows, padded dimension)."""
         found = self._first(vectors) + self.biases[0]
         for weight, bias in list(zip(self.weights, self.biases, strict=True))[1:]:
             found = torch.baddbmm(bias, self._drop(found.relu()), weight)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from protloc.kept import KeptRuns
 from protloc.probe.data import run_data
@@ -25,7 +26,7 @@ def probe(
     proteins: pd.DataFrame,
     head: str,
     settings: Mapping[str, Any],
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[pa.Table]:
     """The `predictions` rows of each run in turn; those that are `kept` are not trained again.
 
     `names` are the fields of the float32 `vectors` (images, dimension). What is trained is kept a pack at a
