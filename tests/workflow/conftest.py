@@ -72,13 +72,6 @@ def tables(folder: Path) -> dict[str, bytes]:
     }
 
 
-def unlock(folder: Path) -> None:
-    """As Snakemake asks for after a kill; its lock is files."""
-    if any((folder / ".snakemake/locks").glob("*")):
-        done = run(folder, mini(), "--unlock")
-        assert done.returncode == 0, done.stdout
-
-
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """A folder in which the mini study has run from nothing to its end, on two cores."""
