@@ -543,7 +543,7 @@ def test_settings_that_do_not_fit_a_network_are_refused_in_one_line(
             {"finetune": {"backbones": ["handmade"]}},
             "finetune.backbones: handmade is no network; leave it out",
         ),
-        ({"finetune": {"fractions": [0.3]}}, r"finetune.fractions: 0.3 is not one of the study's \[0.1, "),
+        ({"finetune": {"fractions": [0.3]}}, r"finetune.fractions: 0.3 is not one of the study's \[0.01, "),
         ({"finetune": {"seeds": [7]}}, "finetune.seeds: 7 is not one of the study's"),
         ({"finetune": {}, "splits": None}, "finetune: there are no splits to train on"),
         (
