@@ -17,9 +17,9 @@ from protloc.figures.style import WIDTH_MM, note, sheet
 UNITS = {"protein": "New proteins (split by protein)", "fov": "New fields of known proteins (split by field)"}
 POLICIES = {"single": "one label a protein", "multi": "several labels a protein"}
 LEFT, TOP, BOTTOM, GAP, PANEL = 12.0, 7.0, 17.0, 7.0, 62.0  # mm
-NOTE = "Means over {seeds} seeds; bars: 95 % intervals by bootstrap over proteins. Dashed grey: controls."
+NOTE = "Means over {seeds} seeds; 95 % intervals by bootstrap over proteins. Grey: controls."
 TUNED = "finetune"
-TUNED_NOTE = " Dotted, hollow: fine-tuned."
+TUNED_NOTE = " Hollow, dotted: fine-tuned."
 TUNED_LOOK = {"linestyle": ":", "markerfacecolor": "white", "markersize": 5.0}
 
 
@@ -77,7 +77,7 @@ def _panel(axis: Axes, scores: pd.DataFrame, task: str, looks: Mapping[Route, Lo
         solid = {name: value for name, value in look.items() if name != "dashes"}
         for of_task, own in ((task, look), (TUNED, solid | TUNED_LOOK)):
             line = _line(scores, of_task, route)
-            apart = 1.025 ** (number - (len(looks) - 1) / 2)
+            apart = 1.025 ** (number + 1.5 * (of_task == TUNED) - (len(looks) - 1) / 2)
             x = line["fraction"].to_numpy() * apart
             axis.vlines(x, line["low"], line["high"], color=look["color"], linewidth=0.8, alpha=0.6)
             axis.plot(x, line["mean"], clip_on=False, **own)
