@@ -29,6 +29,8 @@ bench: setup
 	@$(RUN) python tests/bench/embedding.py
 	@$(RUN) python tests/bench/knn.py
 	@$(RUN) python tests/bench/segmentation.py
+	@$(RUN) python tests/bench/probe.py
+	@$(RUN) python tests/bench/finetune.py
 
 lint: setup
 	@$(RUN) ruff check

@@ -11,7 +11,7 @@ from protloc.hashing import sha256_path
 from protloc.kept import KeptRuns
 from protloc.records import recorded
 from protloc.runs import plan
-from protloc.tables import read_table, write_table
+from protloc.tables import read_table, write_tables
 from protloc.threads import one_thread
 from protloc.vectors import read_vectors
 
@@ -38,6 +38,6 @@ with recorded(snakemake) as outputs:
     splits = {tuple(Path(path).stem.split("-")): read_table("splits", path) for path in given.splits}
     chosen = {key: split[split["seed"].isin(params.chosen["seeds"])] for key, split in splits.items()}
     runs = plan(chosen, params.chosen["fractions"])
-    table, measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
+    rows, measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
     outputs.run |= measured
-    write_table("predictions", table, outputs["predictions"])
+    write_tables("predictions", rows, outputs["predictions"])

@@ -7,7 +7,7 @@ from protloc.kept import KeptRuns
 from protloc.probe.runs import probe
 from protloc.records import recorded
 from protloc.runs import plan
-from protloc.tables import read_table, write_table
+from protloc.tables import read_table, write_tables
 from protloc.threads import one_thread
 from protloc.vectors import read_vectors
 
@@ -23,5 +23,5 @@ with recorded(snakemake) as outputs:
     }
     runs = plan(splits, snakemake.params.fractions)
     proteins = read_table("proteins", snakemake.input.proteins)
-    table = probe(*read_vectors(vectors), runs, kept, proteins, head, settings)
-    write_table("predictions", table, outputs["predictions"])
+    rows = probe(*read_vectors(vectors), runs, kept, proteins, head, settings)
+    write_tables("predictions", rows, outputs["predictions"])

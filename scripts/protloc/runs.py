@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import f1_score
 
 from protloc.decide import decide
 from protloc.errors import InputError
-from protloc.hashing import sha256_value
+from protloc.hashing import sha256_bytes, sha256_value
 from protloc.leakage import check_no_leak
+from protloc.macro_f1 import macro_f1
 from protloc.thresholds import thresholds
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run to be made: its setting, the rows of its seed's split, and the digest of both."""
+    """One run to be made: its setting, its seed's split by id with its classes, and the digest of all."""
 
     unit: str
     policy: str
     fraction: float
     seed: int
     split: pd.DataFrame
+    classes: list[str]
     key: str
-
-    @cached_property
-    def classes(self) -> list[str]:
-        """The localizations that the split's fields have, sorted."""
-        return sorted(set(self.split["labels"].explode()))
 
     @property
     def name(self) -> str:
@@ -44,36 +39,55 @@ class Run:
         chosen = self.split["part"] == part
         if part == "train":
             chosen &= self.split["fraction"] <= self.fraction
-        return self.split[chosen].sort_values("fov_id")
+        return self.split[chosen]
 
 
 def plan(splits: Mapping[tuple[str, str], pd.DataFrame], fractions: Sequence[float]) -> list[Run]:
-    """The runs on all splits, by (unit, policy), in a stable order.
+    """The runs on all splits, by (unit, policy), in the order of the table `predictions`.
 
     Raises InputError if a group leaks between parts, or a fraction holds no field.
     """
     runs = []
     for (unit, policy), split in sorted(splits.items()):
         check_no_leak(split, unit, f"split by {unit}")
-        for fraction in sorted(fractions):
-            for seed, of_seed in split.groupby("seed"):
-                trained = (of_seed["part"] == "train") & (of_seed["fraction"] <= fraction)
-                if not trained.any():
-                    raise InputError(f"split: fraction {fraction:g} holds no field; raise splits.fractions")
-                used = of_seed[trained | (of_seed["part"] != "train")].sort_values("fov_id")
-                content = [used[name].to_list() for name in ("fov_id", "part")]
-                content += [
-                    [list(labels) for labels in used["labels"]],
-                    sorted(set(of_seed["labels"].explode())),
-                ]
-                key = sha256_value([unit, policy, fraction, int(seed), content])
-                runs.append(Run(unit, policy, fraction, int(seed), of_seed, key))
+        of_split = [
+            _run(unit, policy, fraction, *seed) for seed in _seeds(split) for fraction in sorted(fractions)
+        ]
+        runs += sorted(of_split, key=lambda run: (run.fraction, run.seed))
     return runs
+
+
+def _seeds(split: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame, list[str], np.ndarray]]:
+    """Yield for each seed its split by id, the classes of it, and each row in words."""
+    for seed, rows in split.groupby("seed"):
+        of_seed = rows.sort_values("fov_id")
+        labels = of_seed["labels"].map(";".join)
+        words = of_seed["fov_id"] + " " + of_seed["part"] + " " + labels
+        yield int(seed), of_seed, sorted(set(of_seed["labels"].explode())), words.to_numpy(object)
+
+
+def _run(
+    unit: str,
+    policy: str,
+    fraction: float,
+    seed: int,
+    split: pd.DataFrame,
+    classes: list[str],
+    words: np.ndarray,
+) -> Run:
+    """A run, known by the rows that it uses."""
+    used = (split["part"] != "train") | (split["fraction"] <= fraction)
+    if not (used & (split["part"] == "train")).any():
+        raise InputError(f"split: fraction {fraction:g} holds no field; raise splits.fractions")
+    content = sha256_bytes("\n".join(words[used]).encode())
+    key = sha256_value([unit, policy, fraction, seed, classes, content])
+    return Run(unit, policy, fraction, seed, split, classes, key)
 
 
 def check_vectors(names: Sequence[str], vectors: np.ndarray, runs: Sequence[Run]) -> None:
     """Raise InputError if the vectors are not those of the splits' fields, or not finite."""
-    wanted = {name for run in runs for name in run.split["fov_id"]}
+    splits = {id(run.split): run.split for run in runs}  # fractions share them
+    wanted = set().union(*(split["fov_id"] for split in splits.values()))
     missing = sorted(wanted - set(names))
     if missing:
         raise InputError(
@@ -97,8 +111,10 @@ def prediction_rows(run: Run, scores: Mapping[str, np.ndarray], chosen: str) -> 
     if run.policy == "multi":
         cuts = thresholds(scores["validation"], truth(run, "validation"))
     predicted = decide(scores["test"], run.policy, cuts)
-    f1 = f1_score(truth(run, "test"), predicted, average="macro", zero_division=0)
+    f1 = macro_f1(truth(run, "test"), predicted)
     logging.info("%s: %s, macro F1 %.3f", run.name, chosen, f1)
+    seen = {row.tobytes(): row for row in predicted}
+    named = {content: list(np.compress(row, classes)) for content, row in seen.items()}
     return pd.DataFrame(
         {
             "split_unit": run.unit,
@@ -108,7 +124,7 @@ def prediction_rows(run: Run, scores: Mapping[str, np.ndarray], chosen: str) -> 
             "fov_id": test["fov_id"].to_numpy(),
             "gene": test["gene"].to_numpy(),
             "truth": test["labels"].to_list(),
-            "predicted": [list(np.compress(row, classes)) for row in predicted],
+            "predicted": [named[row.tobytes()] for row in predicted],
             "classes": [classes] * len(test),
             "probabilities": list(scores["test"]),
             "thresholds": [[] if cuts is None else cuts] * len(test),
@@ -118,7 +134,9 @@ def prediction_rows(run: Run, scores: Mapping[str, np.ndarray], chosen: str) -> 
 
 def truth(run: Run, part: str) -> np.ndarray:
     """Which class each field of a part has, bool (fields, classes); fields by id."""
-    return np.stack([np.isin(run.classes, list(labels)) for labels in run.part(part)["labels"]])
+    labels = [tuple(of_field) for of_field in run.part(part)["labels"]]
+    found = {of_some: np.isin(run.classes, of_some) for of_some in set(labels)}
+    return np.stack([found[of_field] for of_field in labels])
 
 
 def report_absent(run: Run) -> None:

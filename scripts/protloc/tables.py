@@ -5,6 +5,7 @@ This is the one place where a schema lives; the tables of the README are generat
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -243,6 +244,32 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
     Raises InputError for a missing or unknown column, a wrong type, an empty value where none may be, or a
     key that occurs twice.
     """
+    arrow = _ordered(name, frame, path).replace_schema_metadata(metadata)
+    pq.write_table(arrow, path, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def write_tables(name: str, parts: Iterable[pa.Table], path: Path) -> None:
+    """Write tables that `write_table` made as one: a row group each, of which one at a time is in memory.
+
+    Raises InputError if the keys of one are not after those of the one before.
+    """
+    key, last = list(TABLES[name].key), ()
+    with pq.ParquetWriter(path, TABLES[name].schema, compression="zstd") as writer:
+        for part in parts:
+            first, end = _ends(part.select(key))
+            if last and first <= last:
+                raise InputError(f"{path}: {name}: {first} is not after {last}; run again")
+            writer.write_table(part.replace_schema_metadata(None))
+            last = end
+
+
+def _ends(table: pa.Table) -> list[tuple]:
+    """The first and the last row."""
+    return [tuple(table.slice(place, 1).to_pylist()[0].values()) for place in (0, len(table) - 1)]
+
+
+def _ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
+    """The rows sorted by their key, checked."""
     table = TABLES[name]
     expected = [column.name for column in table.columns]
     if sorted(frame.columns) != sorted(expected):
@@ -261,9 +288,7 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
         arrow = pa.Table.from_pandas(ordered, schema=table.schema, preserve_index=False, safe=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"{path}: {name} does not fit its schema: {error}") from error
-    pq.write_table(
-        arrow.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=ROW_GROUP
-    )
+    return arrow.replace_schema_metadata(None)
 
 
 def read_table(name: str, path: Path | str) -> pd.DataFrame:

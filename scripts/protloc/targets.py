@@ -23,7 +23,8 @@ def targets(
     """
     labels = split.drop_duplicates("gene").set_index("gene")["labels"]
     if soft is None:
-        return {gene: np.isin(classes, list(of_one)).astype(np.float32) for gene, of_one in labels.items()}
+        found = {of_some: np.isin(classes, of_some).astype(np.float32) for of_some in set(labels.map(tuple))}
+        return {gene: found[tuple(of_one)] for gene, of_one in labels.items()}
     graded = proteins.set_index("gene").loc[labels.index]
     found = {gene: np.zeros(len(classes), np.float32) for gene in labels.index}
     for gene, protein in graded.iterrows():

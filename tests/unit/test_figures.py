@@ -85,6 +85,17 @@ def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
         assert np.asarray(without.crop(corner)).min() > 128
 
 
+def test_fine_tuned_networks_are_drawn_beside_frozen_ones(tmp_path):
+    frozen = summary()
+    tuned = frozen[frozen["backbone"] == frozen["backbone"].iloc[0]].assign(task="finetune")
+    drawn = {}
+    for name, rows in {"without": frozen, "with": pd.concat([frozen, tuned])}.items():
+        paths = [tmp_path / f"{name}.{suffix}" for suffix in ("svg", "png")]
+        draw_fractions(rows, "linear", TITLES, ["untrained", "majority"], True, paths)
+        drawn[name] = paths[0].read_text().count("stroke-dasharray: 1.2,1.98")
+    assert drawn["with"] > drawn["without"] == 0
+
+
 @pytest.mark.parametrize("other", [{"metric": "micro_f1"}, {"task": "knn"}])
 def test_a_summary_without_macro_f1_of_probes_is_refused(tmp_path, other):
     with pytest.raises(InputError, match="no macro_f1 to draw"):

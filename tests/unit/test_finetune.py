@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ from protloc.kept import KeptRuns
 from protloc.modules import SCRIPTS
 from protloc.runs import plan
 from protloc.splits.table import make_split
-from protloc.tables import read_table, write_table
+from protloc.tables import read_table, write_table, write_tables
 from protloc.vectors import read_vectors
 from test_records import Named
 
@@ -150,10 +151,10 @@ def run_all(
     """The bytes of the predictions of all runs, kept in `folder`, and how many were trained."""
     folder.mkdir(exist_ok=True)
     runs = plan({("protein", policy): split}, fractions)
-    kept = KeptRuns("predictions", folder / ".kept.parquet", job.identity)
+    kept = KeptRuns("predictions", folder / ".kept", job.identity)
     new = sum(run.key not in kept for run in runs)
-    table, _ = finetune(job, runs, kept, folder / ".checkpoint.safetensors")
-    write_table("predictions", table, folder / "predictions.parquet")
+    rows, _ = finetune(job, runs, kept, folder / ".checkpoint.safetensors")
+    write_tables("predictions", rows, folder / "predictions.parquet")
     assert not (folder / ".checkpoint.safetensors").exists()
     return (folder / "predictions.parquet").read_bytes(), new
 
@@ -408,7 +409,7 @@ def test_the_checkpoint_of_another_run_or_a_damaged_one_is_left_aside(small, und
     path = tmp_path / ".checkpoint.safetensors"
     checkpoints.save(path, "another", {"epoch": 2})
     assert run_all(small.job(), small.split(), tmp_path, fractions=FRACTIONS)[0] == undisturbed
-    (tmp_path / ".kept.parquet").unlink()
+    shutil.rmtree(tmp_path / ".kept")
     path.write_bytes(b"\x08\0\0\0\0\0\0\0 and nothing more")
     assert run_all(small.job(), small.split(), tmp_path, fractions=FRACTIONS)[0] == undisturbed
     assert "of another run" in caplog.text and "not readable" in caplog.text
@@ -446,20 +447,12 @@ def test_the_test_part_has_no_say_in_the_training(small, tmp_path):
 # The script, told to end or killed
 
 
-class Inputs(Named):
-    """Named inputs that are iterated one by one, also where a name has several."""
-
-    def __iter__(self):
-        for path in self._items.values():
-            yield from path if isinstance(path, list) else [path]
-
-
 def as_the_rule(small: Path, folder: Path) -> None:
     """Run the script on the tables below `small`, as the rule would."""
     output = folder / "predictions.parquet"
     job = SimpleNamespace(
         rule="finetune",
-        input=Inputs(
+        input=Named(
             fovs=str(small / "fovs.parquet"),
             proteins=str(small / "proteins.parquet"),
             vectors=str(small / f"{VIT['architecture']}-map_natural.parquet"),
@@ -467,14 +460,21 @@ def as_the_rule(small: Path, folder: Path) -> None:
         ),
         output=Named(predictions=str(output)),
         params=Named(
-            backbone=VIT, finetune=FAST | {"epochs": 6, "patience": 6}, fractions=FRACTIONS, seeds=[0],
-            balance=False, soft_targets=None, raw=str(small), kept=str(output.with_name(".kept.parquet")),
-            checkpoint=str(output.with_name(".checkpoint.safetensors")), code="code",
+            backbone=VIT,
+            finetune=FAST | {"epochs": 6, "patience": 6},
+            chosen={"fractions": FRACTIONS, "seeds": [0]},
+            targets={"balance": False, "soft_targets": None},
+            how={
+                "raw": str(small),
+                "kept": str(output.with_name(".kept")),
+                "checkpoint": str(output.with_name(".checkpoint.safetensors")),
+            },
+            code={},
         ),
         wildcards=Named(strategy="map_natural"),
         threads=1,
         log=[str(folder / "log")],
-    )  # fmt: skip
+    )
     runpy.run_path(str(SCRIPTS / "finetune.py"), {"snakemake": job})
 
 
@@ -506,7 +506,7 @@ def test_kills_at_random_moments_change_no_byte(small, tmp_path):
         done.append((child.returncode, time.monotonic() - started))
     assert [status for status, _ in done] == [143, -9, 143, -9, 0]
     names = {path.name for path in (tmp_path / "killed").iterdir()}
-    assert names == {"predictions.parquet", "predictions.parquet.record.json", ".kept.parquet", "log"}
+    assert names == {"predictions.parquet", "predictions.parquet.record.json", ".kept", "log"}
     ours, wanted = (tmp_path / name / "predictions.parquet" for name in ("killed", "undisturbed"))
     assert ours.read_bytes() == wanted.read_bytes()
 
@@ -542,7 +542,7 @@ def test_settings_that_do_not_fit_a_network_are_refused_in_one_line(
             {"finetune": {"backbones": ["handmade"]}},
             "finetune.backbones: handmade is no network; leave it out",
         ),
-        ({"finetune": {"fractions": [0.3]}}, r"finetune.fractions: 0.3 is not one of the study's \[0.1, "),
+        ({"finetune": {"fractions": [0.3]}}, r"finetune.fractions: 0.3 is not one of the study's \[0.01, "),
         ({"finetune": {"seeds": [7]}}, "finetune.seeds: 7 is not one of the study's"),
         ({"finetune": {}, "splits": None}, "finetune: there are no splits to train on"),
         (

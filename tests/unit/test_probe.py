@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from protloc.config.settings import Probe
 from protloc.decide import decide
 from protloc.errors import InputError
 from protloc.kept import KeptRuns
+from protloc.macro_f1 import macro_f1
 from protloc.probe import runs as room
+from protloc.probe.adam import AdamW
 from protloc.probe.data import run_data
 from protloc.probe.heads import Heads
 from protloc.probe.pack import train_pack
@@ -59,9 +62,9 @@ def run_all(named, split, folder: Path, policy="single", head="linear", fraction
     """The predictions of all runs, with a store of kept runs in `folder`, and how many were trained."""
     settings = SETTINGS | settings
     runs = plan({("protein", policy): split}, fractions)
-    kept = KeptRuns("predictions", folder / ".kept.parquet", [head, settings])
+    kept = KeptRuns("predictions", folder / ".kept", [head, settings])
     new = sum(run.key not in kept for run in runs)
-    return probe(*named, runs, kept, NO_PROTEINS, head, settings), new
+    return pa.concat_tables(probe(*named, runs, kept, NO_PROTEINS, head, settings)).to_pandas(), new
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "wide"])
@@ -82,7 +85,7 @@ def test_vectors_that_hold_the_labels_are_read_and_fit_the_schema(policy, head, 
 def test_fifty_heads_together_are_to_the_bit_what_each_is_alone(policy, head):
     split = study(several=policy == "multi", seeds=range(25))
     names, vectors = vectors_of(split, dimension=74, noise=3.0)
-    place, classes = {name: row for row, name in enumerate(names)}, sorted(set(split["labels"].explode()))
+    place, classes = pd.Index(names), sorted(set(split["labels"].explode()))
     wanted = targets(split, classes)
     data = [run_data(vectors, place, of, wanted, 1.0, [seed], False) for seed, of in split.groupby("seed")]
     settings = SETTINGS | {
@@ -111,7 +114,7 @@ def test_fifty_heads_together_are_to_the_bit_what_each_is_alone(policy, head):
 def test_a_linear_head_comes_close_to_a_logistic_regression():
     split = study(classes=5, per_class=30, seeds=[0])
     names, vectors = vectors_of(split, dimension=40, noise=4.0)
-    place, classes = {name: row for row, name in enumerate(names)}, sorted(set(split["labels"].explode()))
+    place, classes = pd.Index(names), sorted(set(split["labels"].explode()))
     data = run_data(vectors, place, split, targets(split, classes), 1.0, [0], False)
     settings = SETTINGS | {"steps": 600, "weight_decay": [0.0, 0.1, 1.0]}
     ours = train_pack(vectors, [data], "single", "linear", settings)[0].probabilities["test"]
@@ -210,23 +213,46 @@ def test_a_job_that_is_cut_off_loses_one_pack_alone(tmp_path, monkeypatch):
 def test_a_kept_run_that_was_changed_is_trained_again(tmp_path, caplog):
     split = study()
     first, _ = run_all(vectors_of(split), split, tmp_path)
-    path = tmp_path / ".kept.parquet"
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    seed = table.schema.get_field_index("seed")
-    forged = table.set_column(seed, table.schema.field(seed), [[7] * len(table)])
-    sizes = [pq.ParquetFile(path).metadata.row_group(n).num_rows for n in range(4)]
-    with pq.ParquetWriter(path, table.schema) as writer:
-        start = 0
-        for number, size in enumerate(sizes):
-            writer.write_table((forged if number == 1 else table).slice(start, size))
-            start += size
+    changed, unreadable, *_ = sorted((tmp_path / ".kept").glob("*.parquet"))
+    rows = read_table("predictions", changed)
+    write_table("predictions", rows.assign(seed=7), changed)
+    unreadable.with_suffix(".json").write_text("nothing")
     again, new = run_all(vectors_of(split), split, tmp_path)
-    assert new == 1 and again.equals(first) and "a kept run was changed" in caplog.text
-    path.write_bytes(b"nothing")
-    assert run_all(vectors_of(split), split, tmp_path)[1] == 4
-    assert "cannot be read" in caplog.text
+    assert new == 2 and again.equals(first)
+    assert "a kept run was changed" in caplog.text and "cannot be read" in caplog.text
+
+
+def test_kept_runs_of_other_settings_go_when_the_first_of_these_is_kept(tmp_path):
+    rows = run_all(vectors_of(study(seeds=[0])), study(seeds=[0]), tmp_path / "made", fractions=[1.0])[0]
+    KeptRuns("predictions", tmp_path, "one").add("a", rows)
+    second = KeptRuns("predictions", tmp_path, "two")
+    assert "a" not in second and "a" in KeptRuns("predictions", tmp_path, "one")
+    second.add("b", rows)
+    assert {path.name for path in tmp_path.glob("*.*")} == {"b.parquet", "b.json"}
+    assert KeptRuns("predictions", tmp_path, "two")["b"].to_pandas().equals(rows)
+
+
+def test_steps_are_those_of_torch_s_adamw():
+    ours = [torch.nn.Parameter(torch.randn(2, 16, 16)) for _ in range(2)]
+    theirs = [torch.nn.Parameter(of.detach().clone()) for of in ours]
+    optimizer = AdamW(ours, ours[:1], torch.full((2, 1, 1), 0.3))
+    groups = [{"params": [of], "weight_decay": decay} for of, decay in zip(theirs, (0.3, 0.0), strict=True)]
+    rival = torch.optim.AdamW(groups, lr=0.01)
+    for _ in range(20):
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.grad = torch.randn_like(mine)
+            other.grad = mine.grad.clone()
+        optimizer.step(0.01)
+        rival.step()
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(ours, theirs, strict=True))
+
+
+def test_macro_f1_is_scikit_learn_s():
+    rng = np.random.default_rng(0)
+    truth, predicted = (rng.random((30, 4)) < [0.5, 0.3, 0.1, 0.0] for _ in range(2))
+    assert macro_f1(truth, predicted) == pytest.approx(
+        f1_score(truth, predicted, average="macro", zero_division=0)
+    )
 
 
 def test_leaks_missing_and_foreign_vectors_and_empty_fractions_are_refused(tmp_path):
@@ -268,7 +294,7 @@ def test_balanced_classes_count_the_same():
     few = split["labels"].map(lambda labels: labels == ["class_1"]) & (split["part"] == "train")
     split = split[~few | (split["fov_id"].str.endswith("0"))]
     names, vectors = vectors_of(split)
-    place, classes = {name: row for row, name in enumerate(names)}, sorted(set(split["labels"].explode()))
+    place, classes = pd.Index(names), sorted(set(split["labels"].explode()))
     of_seed = split[split["seed"] == 0]
     data = run_data(vectors, place, of_seed, targets(split, classes), 1.0, [0], True)
     sums = (data.targets["train"] * data.weights).sum(axis=0)

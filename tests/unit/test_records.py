@@ -9,26 +9,15 @@ from types import SimpleNamespace
 
 import pytest
 from protloc.atomic import PARTIAL, atomic, partial_name, sweep
+from protloc.audit.rerun import Named as NamedList
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
 from protloc.records import record_path, recorded
 
 
-class Named(list):
-    """As Snakemake hands inputs and outputs over: a list whose members have names."""
-
-    def __init__(self, **items):
-        super().__init__(items.values())
-        self._items = items
-
-    def items(self):
-        return self._items.items()
-
-    def get(self, name, default=None):
-        return self._items.get(name, default)
-
-    def __getattr__(self, name):
-        return self._items[name]
+def Named(**items):
+    """As Snakemake hands inputs, outputs and parameters over: a list whose members have names."""
+    return NamedList([], items)
 
 
 def step(tmp_path: Path, inputs: dict | None = None, **params) -> SimpleNamespace:

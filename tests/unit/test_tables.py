@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from protloc.errors import InputError
-from protloc.tables import read_table, write_table
+from protloc.tables import read_table, write_table, write_tables
 
 
 def proteins(**changes) -> pd.DataFrame:
@@ -54,3 +55,16 @@ def test_a_damaged_file_or_another_table_is_refused(tmp_path):
     (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:100])
     with pytest.raises(InputError, match="not a readable proteins table"):
         read_table("proteins", tmp_path / "a")
+
+
+def test_a_table_in_parts_is_that_of_the_whole_and_parts_out_of_order_are_refused(tmp_path):
+    for name, of in proteins().groupby("gene"):
+        write_table("proteins", of, tmp_path / f"{name}.parquet")
+    parts = [pq.read_table(tmp_path / f"{name}.parquet") for name in "AB"]
+    write_tables("proteins", iter(parts), tmp_path / "parts.parquet")
+    write_table("proteins", proteins(), tmp_path / "whole.parquet")
+    found = [read_table("proteins", tmp_path / f"{name}.parquet") for name in ("parts", "whole")]
+    assert found[0].equals(found[1])
+    for wrong in (parts[::-1], [parts[0], parts[0]]):
+        with pytest.raises(InputError, match=r"\('A',\) is not after"):
+            write_tables("proteins", wrong, tmp_path / "wrong.parquet")

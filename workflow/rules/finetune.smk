@@ -56,7 +56,7 @@ rule finetune:
         },
         how=lambda wildcards, output: {
             "raw": RAW,
-            "kept": beside(output.predictions, ".kept.parquet"),
+            "kept": beside(output.predictions, ".kept"),
             "checkpoint": beside(output.predictions, ".checkpoint.safetensors"),
         },
         code=code("finetune.py"),

@@ -45,9 +45,7 @@ rule probe:
     params:
         probe=STUDY.probe.model_dump(exclude={"heads"}),
         fractions=SPLITS.fractions,
-        how=lambda wildcards, output: {
-            "kept": beside(output.predictions, ".kept.parquet")
-        },
+        how=lambda wildcards, output: {"kept": beside(output.predictions, ".kept")},
         code=code("probe.py"),
     message:
         "Train {wildcards.head} heads on {wildcards.backbone}, {wildcards.strategy}"

@@ -18,7 +18,7 @@ from protloc.modules import SCRIPTS
 
 MARK = "config.yaml"  # every study has one, and its record says what the folder was called
 ASIDE = {"logs": ".log", "benchmarks": ".tsv"}  # folders of Snakemake's, and what lies there
-KEPT = (".kept.parquet", ".checkpoint.safetensors")
+KEPT = {".audit", ".checkpoints", ".checkpoint.safetensors", ".kept"}  # for a rerun, not for readers
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,7 @@ class Study:
         if inner.parts[0] in ASIDE:
             return path.suffix == ASIDE[inner.parts[0]] and not path.is_symlink()
         history = path.name.startswith(".") and path.name.endswith(".history.jsonl")
-        cache = any(part in {".audit", ".checkpoints"} for part in inner.parts)
-        return path.name.endswith(SUFFIX) or path.name in KEPT or history or cache
+        return path.name.endswith(SUFFIX) or history or bool(KEPT & set(inner.parts))
 
 
 def open_study(root: Path) -> Study:

@@ -140,7 +140,7 @@ class Splits(Settings):
     test_share: Share = Field(0.25, gt=0, description="share of units held out for the final score")
     validation_share: Share = Field(0.15, gt=0, description="share of units that choices are made on")
     fractions: Distinct[Annotated[float, Field(gt=0, le=1)]] = Field(
-        [0.1, 0.25, 0.5, 1.0], description="shares of the training part, nested"
+        [0.01, 0.05, 0.1, 0.25, 0.5, 1.0], description="shares of the training part, nested"
     )
     seeds: Distinct[Seed] = Field([0, 1, 2], description="one split per seed")
 

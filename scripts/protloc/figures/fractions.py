@@ -10,14 +10,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from protloc.errors import InputError
-from protloc.figures.looks import Route, looks_of_routes
+from protloc.figures.looks import Look, Route, looks_of_routes
 from protloc.figures.names import name_lines, room
 from protloc.figures.style import WIDTH_MM, note, sheet
 
 UNITS = {"protein": "New proteins (split by protein)", "fov": "New fields of known proteins (split by field)"}
 POLICIES = {"single": "one label a protein", "multi": "several labels a protein"}
 LEFT, TOP, BOTTOM, GAP, PANEL = 12.0, 7.0, 17.0, 7.0, 62.0  # mm
-NOTE = "Means over {seeds} seeds; bars: 95 % intervals by bootstrap over proteins. Dashed grey: controls."
+NOTE = "Means over {seeds} seeds; 95 % intervals by bootstrap over proteins. Grey: controls."
+TUNED = "finetune"
+TUNED_NOTE = " Hollow, dotted: fine-tuned."
+TUNED_LOOK = {"linestyle": ":", "markerfacecolor": "white", "markersize": 5.0}
 
 
 def draw_fractions(
@@ -30,10 +33,11 @@ def draw_fractions(
 ) -> None:
     """Write the figure: a column per split unit, a row per label policy, a line per backbone and strategy.
 
-    `summary` is the table of that name, of which `task` is drawn; `titles` and `controls` are by backbone.
-    Raises InputError if it has no macro F1 of the task.
+    `summary` is the table of that name, of which `task` is drawn and fine-tuning beside it; `titles` and
+    `controls` are by backbone. Raises InputError if it has no macro F1 of the task.
     """
-    scores = summary[(summary["task"] == task) & (summary["metric"] == "macro_f1")]
+    of_tasks = summary[summary["metric"].eq("macro_f1") & summary["task"].isin([task, TUNED])]
+    scores = of_tasks[of_tasks["task"] == task]
     if scores.empty:
         raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
     units = [unit for unit in UNITS if unit in set(scores["split_unit"])]
@@ -54,26 +58,29 @@ def draw_fractions(
         for axis, unit in zip(axes[0], units, strict=True):
             axis.set_title(UNITS[unit], loc="left")
         for row, policy in zip(axes, policies, strict=True):
-            of_policy = scores[scores["label_policy"] == policy]
+            of_policy = of_tasks[of_tasks["label_policy"] == policy]
             for axis, unit in zip(row, units, strict=True):
-                _panel(axis, of_policy[of_policy["split_unit"] == unit], looks)
+                _panel(axis, of_policy[of_policy["split_unit"] == unit], task, looks)
             row[0].set_ylabel("macro F1" + (f", {POLICIES[policy]}" if len(policies) > 1 else ""))
             last = of_policy[of_policy["split_unit"] == units[-1]]
-            ends = ((look, _line(last, route)["mean"].iloc[-1:]) for route, look in looks.items())
+            ends = ((look, _line(last, task, route)["mean"].iloc[-1:]) for route, look in looks.items())
             name_lines(row[-1], [(end, look) for look, means in ends for end in means])
         middle = (LEFT + right) / 2 / WIDTH_MM
         figure.supxlabel("labelled training data used (%)", x=middle, y=7 / height, fontsize="medium")
-        note(figure, NOTE.format(seeds=scores["runs"].max()), simulated, LEFT)
+        tuned = TUNED_NOTE if (of_tasks["task"] == TUNED).any() else ""
+        note(figure, NOTE.format(seeds=scores["runs"].max()) + tuned, simulated, LEFT)
 
 
-def _panel(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Mapping[str, object]]) -> None:
+def _panel(axis: Axes, scores: pd.DataFrame, task: str, looks: Mapping[Route, Look]) -> None:
     """Draw the lines with their intervals as bars, a little apart."""
     for number, (route, look) in enumerate(looks.items()):
-        line = _line(scores, route)
-        apart = 1.025 ** (number - (len(looks) - 1) / 2)
-        x = line["fraction"].to_numpy() * apart
-        axis.vlines(x, line["low"], line["high"], color=look["color"], linewidth=0.8, alpha=0.6)
-        axis.plot(x, line["mean"], clip_on=False, **look)
+        solid = {name: value for name, value in look.items() if name != "dashes"}
+        for of_task, own in ((task, look), (TUNED, solid | TUNED_LOOK)):
+            line = _line(scores, of_task, route)
+            apart = 1.025 ** (number + 1.5 * (of_task == TUNED) - (len(looks) - 1) / 2)
+            x = line["fraction"].to_numpy() * apart
+            axis.vlines(x, line["low"], line["high"], color=look["color"], linewidth=0.8, alpha=0.6)
+            axis.plot(x, line["mean"], clip_on=False, **own)
     fractions = sorted(scores["fraction"].unique())
     axis.set(xscale="log", ylim=(0, 1))
     axis.set_xticks(fractions, [f"{100 * fraction:g}" for fraction in fractions], minor=False)
@@ -83,7 +90,7 @@ def _panel(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Mapping[str, 
     axis.set_axisbelow(True)
 
 
-def _line(scores: pd.DataFrame, route: Route) -> pd.DataFrame:
+def _line(scores: pd.DataFrame, task: str, route: Route) -> pd.DataFrame:
     backbone, strategy = route
-    mine = (scores["backbone"] == backbone) & (scores["strategy"] == strategy)
+    mine = (scores["task"] == task) & (scores["backbone"] == backbone) & (scores["strategy"] == strategy)
     return scores[mine].sort_values("fraction")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch import nn
 
@@ -68,8 +69,10 @@ class Job:
         ]
 
 
-def finetune(job: Job, runs: Sequence[Run], kept: KeptRuns, checkpoint: Path) -> tuple[pd.DataFrame, dict]:
-    """The `predictions` rows of all runs, and what was measured: rate and device.
+def finetune(
+    job: Job, runs: Sequence[Run], kept: KeptRuns, checkpoint: Path
+) -> tuple[Iterator[pa.Table], dict]:
+    """The `predictions` rows of each run in turn, and what was measured: rate and device.
 
     Runs that are `kept` are not trained again; each is kept when it is finished, and the one in progress goes
     on from its last epoch in `checkpoint`. Raises InputError for fields, vectors or settings that do not fit.
@@ -90,11 +93,10 @@ def finetune(job: Job, runs: Sequence[Run], kept: KeptRuns, checkpoint: Path) ->
         training, rows = _train(job, run, fields, place, checkpoint, sha256_value([kept.identity, run.key]))
         images += len(training.seconds) * training.steps * job.settings.batch_size
         seconds += sum(training.seconds)
-        kept.add({run.key: rows})
+        kept.add(run.key, rows)
         remove(checkpoint)
     rate = round(images / seconds, 1) if images else None
-    table = pd.concat([kept[run.key] for run in runs], ignore_index=True)
-    return table, {"images_per_second": rate, "device": str(job.machine.device)}
+    return (kept[run.key] for run in runs), {"images_per_second": rate, "device": str(job.machine.device)}
 
 
 def _train(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import f1_score
 from torch import Tensor
 
 from protloc.decide import decide
+from protloc.macro_f1 import macro_f1
 from protloc.objective import losses, probabilities
 from protloc.runs import Run, truth
 from protloc.targets import balancing, targets
@@ -42,9 +42,9 @@ class Task:
         """Macro F1 of logits (fields, classes) of the validation part, and minus their mean loss."""
         wanted, scores = truth(self.run, "validation"), self.probabilities(logits)
         cuts = thresholds(scores, wanted) if self.run.policy == "multi" else None
-        f1 = f1_score(wanted, decide(scores, self.run.policy, cuts), average="macro", zero_division=0)
+        f1 = macro_f1(wanted, decide(scores, self.run.policy, cuts))
         loss = losses(logits, self.targets["validation"], self.weights, self.run.policy).double().mean()
-        return float(f1), -loss.item()
+        return f1, -loss.item()
 
 
 def task_of(

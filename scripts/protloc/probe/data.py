@@ -33,7 +33,7 @@ class RunData:
 
 def run_data(
     vectors: np.ndarray,
-    place: Mapping[str, int],
+    place: pd.Index,
     split: pd.DataFrame,
     targets: Mapping[str, np.ndarray],
     fraction: float,
@@ -41,14 +41,13 @@ def run_data(
     balance: bool,
 ) -> RunData:
     """The data of the run on `fraction` of a seed's `split`; `targets` are by gene, float32 (classes,).
+    `place` has the fields in the order of the vectors.
 
     Vectors are standardized over the training part alone; a direction in which it does not vary becomes 0.
     """
     parts = {part: split[split["part"] == part].sort_values("fov_id") for part in PARTS}
     parts["train"] = parts["train"][parts["train"]["fraction"] <= fraction]
-    rows = {
-        part: np.array([place[name] for name in of["fov_id"]], dtype=np.int64) for part, of in parts.items()
-    }
+    rows = {part: place.get_indexer(of["fov_id"]) for part, of in parts.items()}
     wanted = {part: np.stack([targets[gene] for gene in of["gene"]]) for part, of in parts.items()}
     training = vectors[rows["train"]].astype(np.float64)
     deviation = training.std(axis=0)

@@ -23,7 +23,8 @@ class Heads(nn.Module):
     """Stacked multilayer perceptrons, weights (heads, in, out), each from its own seed.
 
     `hidden` are the widths between the vectors and the classes, with ReLU and `dropout` after each; none is a
-    linear classifier. The widest published head, 768-512-256-n, is DINO4Cells'.
+    linear classifier. The widest published head, 768-512-256-n, is DINO4Cells'. Each seed has `copies` heads,
+    next to each other, which are shown the same.
     """
 
     def __init__(
@@ -33,11 +34,12 @@ class Heads(nn.Module):
         classes: int,
         dropout: float,
         seeds: Sequence[Sequence[int]],
+        copies: int = 1,
     ) -> None:
         super().__init__()
-        self.classes, self.dropout = classes, dropout
+        self.classes, self.dropout, self.copies = classes, dropout, copies
         widths = [dimension, *hidden, classes]
-        self.chance = [torch.Generator().manual_seed(_mixed(seed)) for seed in seeds]
+        self.chance = [torch.Generator().manual_seed(_mixed(seed)) for seed in seeds for _ in range(copies)]
         layers = [
             self._layer(*shape, last=place == len(hidden)) for place, shape in enumerate(pairwise(widths))
         ]
@@ -54,12 +56,19 @@ class Heads(nn.Module):
         return nn.Parameter(weight), nn.Parameter(bias)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Logits (heads, rows, classes) of standardized vectors (heads, rows, padded dimension)."""
-        *inner, last = zip(self.weights, self.biases, strict=True)
-        for weight, bias in inner:
-            vectors = self._drop(torch.baddbmm(bias, vectors, weight).relu())
-        weight, bias = last
-        return torch.baddbmm(bias, vectors, weight)[..., : self.classes]
+        """Logits (heads, rows, classes) of standardized vectors, (seeds, rows, padded dimension)."""
+        found = self._first(vectors) + self.biases[0]
+        for weight, bias in list(zip(self.weights, self.biases, strict=True))[1:]:
+            found = torch.baddbmm(bias, self._drop(found.relu()), weight)
+        return found[..., : self.classes]
+
+    def _first(self, vectors: Tensor) -> Tensor:
+        """The first product, (heads, rows, out), in which the copies of a head are side by side."""
+        heads, inputs, outputs = self.weights[0].shape
+        seeds, rows, copies = heads // self.copies, vectors.shape[1], self.copies
+        joined = self.weights[0].view(seeds, copies, inputs, outputs).transpose(1, 2)
+        found = vectors @ joined.reshape(seeds, inputs, copies * outputs)
+        return found.view(seeds, rows, copies, outputs).transpose(1, 2).reshape(heads, rows, outputs)
 
     def _drop(self, vectors: Tensor) -> Tensor:
         """Dropout by each head's own chance: the masks do not depend on the company."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from protloc.objective import losses, probabilities
+from protloc.probe.adam import AdamW
 from protloc.probe.data import RunData
 from protloc.probe.heads import HIDDEN, Heads, padded
 
@@ -38,7 +40,7 @@ def train_pack(
     not looked at again, while the others go on.
     """
     decays = sorted(settings["weight_decay"])
-    tried = _train([run for run in runs for _ in decays], decays * len(runs), vectors, policy, head, settings)
+    tried = _train(runs, decays, vectors, policy, head, settings)
     of_runs = [tried[start : start + len(decays)] for start in range(0, len(tried), len(decays))]
     return [min(of_run, key=lambda trained: trained.loss) for of_run in of_runs]
 
@@ -51,83 +53,86 @@ def _train(
     head: str,
     settings: Mapping[str, Any],
 ) -> list[Trained]:
-    """A head for each run and decay: AdamW (Loshchilov & Hutter 2019), its rate falling as a cosine."""
-    seeds, classes = [run.seed for run in runs], runs[0].weights.size
-    model = Heads(vectors.shape[1], HIDDEN[head], classes, settings["dropout"], seeds)
-    pack, best = _Pack(vectors, runs, policy), _Best(model, settings["patience"])
-    optimizer = torch.optim.AdamW(model.parameters(), settings["learning_rate"][head], weight_decay=0)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings["steps"])
+    """A head for each run and decay, whose rate falls as half a cosine."""
+    seeds, classes, steps = [run.seed for run in runs], runs[0].weights.size, settings["steps"]
+    model = Heads(vectors.shape[1], HIDDEN[head], classes, settings["dropout"], seeds, len(decays))
+    pack, best = _Pack(vectors, runs, policy, len(decays)), _Best(model, settings["patience"])
+    of_heads = [*decays] * len(runs)
+    shrink = torch.tensor(of_heads, dtype=torch.float32)[:, None, None]
+    optimizer = AdamW(list(model.parameters()), list(model.weights), shrink)
     batches = [_batches(len(run.rows["train"]), settings["batch_size"], run.seed) for run in runs]
-    shrink = torch.tensor(decays, dtype=torch.float32)[:, None, None]
-    for step in range(1, settings["steps"] + 1):
+    for step in range(1, steps + 1):
         model.train()
-        optimizer.zero_grad()
         pack.loss(model, "train", np.stack([next(of_run) for of_run in batches])).sum().backward()
-        with torch.no_grad():
-            for weight in model.weights:
-                weight.mul_(1 - schedule.get_last_lr()[0] * shrink)
-        optimizer.step()
-        schedule.step()
-        if step % settings["check_every"] == 0 or step == settings["steps"]:
+        optimizer.step(settings["learning_rate"][head] * (1 + math.cos(math.pi * (step - 1) / steps)) / 2)
+        if step % settings["check_every"] == 0 or step == steps:
             best.look(pack.whole_loss(model, "validation"), step)
             if best.all_stopped:
                 break
     best.restore()
-    found = zip(pack.score(model), best.weights(), best.steps, decays, best.loss, strict=True)
+    found = zip(pack.score(model), best.weights(), best.steps, of_heads, best.loss, strict=True)
     return [Trained(*of_run) for of_run in found]
 
 
 class _Pack:
-    """The runs' data as tensors, gathered row by row: memory grows with the batch alone."""
+    """The runs' data as tensors, gathered row by row: memory grows with the batch alone.
 
-    def __init__(self, vectors: np.ndarray, runs: Sequence[RunData], policy: str) -> None:
-        self._runs, self._policy, self._vectors = runs, policy, _widened(vectors)
+    Each run has `copies` heads next to each other, for which its rows are gathered once.
+    """
+
+    def __init__(self, vectors: np.ndarray, runs: Sequence[RunData], policy: str, copies: int) -> None:
+        self._runs, self._policy, self._copies = runs, policy, copies
+        self._vectors = _widened(vectors)
         self._mean, self._scale = (
             _widened(np.stack([getattr(run, name) for run in runs]))[:, None] for name in ("mean", "scale")
         )
-        self._weights = torch.from_numpy(np.stack([run.weights for run in runs]))[:, None]
+        self._weights = self._of_heads([run.weights for run in runs])[:, None]
 
     def loss(self, model: Heads, part: str, picked: np.ndarray) -> Tensor:
-        """The mean loss of each head, (heads,), on picked examples of a part, int (heads, examples)."""
+        """The mean loss of each head, (heads,), on picked examples of a part, int (runs, examples)."""
         return self._losses(model, part, picked).mean(dim=1)
 
     @torch.inference_mode()
     def whole_loss(self, model: Heads, part: str) -> np.ndarray:
         """The mean loss of each head on the whole of a part, float64 (heads,)."""
         model.eval()
-        sums = np.zeros(len(self._runs))
+        sums = np.zeros(len(self._runs) * self._copies)
         for picked, valid in self._chunks(part):
-            sums += np.where(valid, self._losses(model, part, picked).double().numpy(), 0).sum(axis=1)
-        return sums / [len(run.rows[part]) for run in self._runs]
+            of_chunk = self._losses(model, part, picked).double().numpy()
+            sums += np.where(np.repeat(valid, self._copies, axis=0), of_chunk, 0).sum(axis=1)
+        return sums / np.repeat([len(run.rows[part]) for run in self._runs], self._copies)
 
     @torch.inference_mode()
     def score(self, model: Heads) -> list[dict[str, np.ndarray]]:
         """The probabilities of each head for its validation and test part."""
         model.eval()
-        present = torch.from_numpy(np.stack([run.present for run in self._runs]))[:, None]
-        found: list[dict[str, list]] = [{"validation": [], "test": []} for _ in self._runs]
+        present = self._of_heads([run.present for run in self._runs])[:, None]
+        found: list[dict[str, list]] = [{"validation": [], "test": []} for _ in range(len(present))]
         for part in ("validation", "test"):
             for picked, valid in self._chunks(part):
-                scores = probabilities(model(self._inputs(part, picked)), present, self._policy)
-                for of_run, rows, good in zip(found, scores.numpy(), valid, strict=True):
-                    of_run[part].append(rows[good])
-        return [{part: np.concatenate(rows) for part, rows in of_run.items()} for of_run in found]
+                scores = probabilities(model(self._inputs(part, picked)), present, self._policy).numpy()
+                goods = np.repeat(valid, self._copies, axis=0)
+                for of_head, rows, good in zip(found, scores, goods, strict=True):
+                    of_head[part].append(rows[good])
+        return [{part: np.concatenate(rows) for part, rows in of_head.items()} for of_head in found]
 
     def _losses(self, model: Heads, part: str, picked: np.ndarray) -> Tensor:
         """The loss of each example, (heads, examples), weighted by its class."""
         logits = model(self._inputs(part, picked))
-        wanted = torch.from_numpy(
-            np.stack([run.targets[part][of] for run, of in zip(self._runs, picked, strict=True)])
-        )
-        return losses(logits, wanted, self._weights, self._policy)
+        wanted = [run.targets[part][of] for run, of in zip(self._runs, picked, strict=True)]
+        return losses(logits, self._of_heads(wanted), self._weights, self._policy)
 
     def _inputs(self, part: str, picked: np.ndarray) -> Tensor:
-        """Standardized vectors of picked examples, (heads, examples, padded dimension)."""
+        """Standardized vectors of picked examples, (runs, examples, padded dimension)."""
         rows = np.stack([run.rows[part][of] for run, of in zip(self._runs, picked, strict=True)])
         return self._vectors[torch.from_numpy(rows)].sub_(self._mean).mul_(self._scale)
 
+    def _of_heads(self, of_runs: Sequence[np.ndarray]) -> Tensor:
+        """What runs have, for each of their heads."""
+        return torch.from_numpy(np.stack(of_runs)).repeat_interleave(self._copies, dim=0)
+
     def _chunks(self, part: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (examples, whether they count), (heads, CHUNK): runs whose part is over repeat an example."""
+        """Yield (examples, whether they count), (runs, CHUNK): runs whose part is over repeat an example."""
         sizes = np.array([len(run.rows[part]) for run in self._runs])[:, None]
         for start in range(0, int(sizes.max()), CHUNK):
             examples = np.arange(start, start + CHUNK)[None]

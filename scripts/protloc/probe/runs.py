@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from protloc.kept import KeptRuns
 from protloc.probe.data import run_data
@@ -25,20 +26,21 @@ def probe(
     proteins: pd.DataFrame,
     head: str,
     settings: Mapping[str, Any],
-) -> pd.DataFrame:
-    """The `predictions` rows of all runs; those that are `kept` are not trained again.
+) -> Iterator[pa.Table]:
+    """The `predictions` rows of each run in turn; those that are `kept` are not trained again.
 
     `names` are the fields of the float32 `vectors` (images, dimension). What is trained is kept a pack at a
     time. Raises InputError for a field without a vector, or a vector that is not finite.
     """
     check_vectors(names, vectors, runs)
-    place = {name: row for row, name in enumerate(names)}
+    place = pd.Index(names)
     new = [run for run in runs if run.key not in kept]
     logging.info("%d runs: %d kept from before, %d to train", len(runs), len(runs) - len(new), len(new))
     packs = list(_packs(new, max(1, settings["pack"] // len(settings["weight_decay"]))))
     for pack in progress(packs, total=len(packs), unit="packs"):
-        kept.add(_train(pack, place, vectors, proteins, head, settings))
-    return pd.concat([kept[run.key] for run in runs], ignore_index=True)
+        for key, rows in _train(pack, place, vectors, proteins, head, settings).items():
+            kept.add(key, rows)
+    return (kept[run.key] for run in runs)
 
 
 def _packs(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
@@ -52,7 +54,7 @@ def _packs(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
 
 def _train(
     pack: Sequence[Run],
-    place: Mapping[str, int],
+    place: pd.Index,
     vectors: np.ndarray,
     proteins: pd.DataFrame,
     head: str,

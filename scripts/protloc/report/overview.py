@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 SHOWN_PROBLEMS = 20
+TUNED = "finetune"  # is shown beside the probe
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ def divide(split: pd.DataFrame, unit: str, policy: str, classes: Sequence[str]) 
 
 
 def _scores(summary: pd.DataFrame | None, task: str, titles: Mapping[str, str]) -> list[dict]:
-    """Macro F1 of a task on fields at the largest fraction, best first within each split."""
+    """Macro F1 of a task, and of fine-tuning, at the largest fraction, best first within each split."""
     if summary is None:
         return []
-    probes = summary[(summary["task"] == task) & (summary["metric"] == "macro_f1")]
+    of_tasks = summary["task"].isin([task, TUNED])
+    probes = summary[of_tasks & (summary["metric"] == "macro_f1")]
     whole = probes[probes["fraction"] == probes["fraction"].max()]
-    whole = whole.assign(title=whole["backbone"].map(titles))
-    order = ["split_unit", "label_policy", "mean", "backbone", "strategy"]
-    whole = whole.sort_values(order, ascending=[False, True, False, True, True])
+    tuned = whole["task"].map({TUNED: ", fine-tuned"}).fillna("")
+    whole = whole.assign(title=whole["backbone"].map(titles) + tuned)
+    order = ["split_unit", "label_policy", "mean", "task", "backbone", "strategy"]
+    whole = whole.sort_values(order, ascending=[False, True, False, True, True, True])
     return whole.to_dict("records")
