@@ -6,6 +6,7 @@ Row r of `pixels.npy` is a cell's crop as it was cut from its field: uint16 coun
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +36,20 @@ class Crops:
 
     def read(self, rows: Sequence[int]) -> np.ndarray:
         """The counts of some rows, uint16 (rows, 2, side, side)."""
-        return self.pixels[np.asarray(rows, dtype=int)]
+        return _copied(self.pixels, np.asarray(rows, dtype=int))
 
     def masks(self, rows: Sequence[int], kind: str) -> np.ndarray:
         """A mask of some rows, bool (rows, side, side): the `nucleus`, or what belongs to `others`."""
-        packed = self.packed[np.asarray(rows, dtype=int), MASKS.index(kind)]
+        packed = _copied(self.packed, np.asarray(rows, dtype=int))[:, MASKS.index(kind)]
         return np.unpackbits(packed, axis=-1, count=self.side**2).reshape(-1, self.side, self.side) > 0
+
+
+def _copied(store: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows of a mapped file; its pages are let go, or all that were ever read would count as memory."""
+    copied = store[rows]
+    if isinstance(store.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        store.base.madvise(mmap.MADV_DONTNEED)
+    return copied
 
 
 def open_crops(pixels: Path | str, masks: Path | str) -> Crops:

@@ -1,4 +1,4 @@
-"""Peak memory of acquiring and embedding 50, 200 and 800 fields: it does not grow with their number.
+"""Peak memory of acquiring and embedding 50, 200 and 800 fields, and 1,000 and 20,000 cells: it does not grow.
 
 Run by `make bench`; each measurement is a fresh process, so that one does not hide behind another.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 
 COUNTS = (50, 200, 800)
 STEPS = ("acquire", "handmade", "vit_untrained")
+CELLS = (1_000, 20_000)
+SIDE = 116  # px: 24 µm
 REGISTRY = Path(__file__).resolve().parents[2] / "config/backbones.yaml"
 
 
@@ -32,8 +34,43 @@ def make_mirror(root: Path, count: int) -> None:
         os.link(drawn[number % len(drawn)], root / "mirror" / name)
 
 
+def make_cells(root: Path, count: int) -> None:
+    """A crop store of `count` cells, and their table as far as embedding reads it."""
+    import numpy as np
+    import pandas as pd
+    from protloc.crops import CropWriter
+
+    rng, masks = np.random.default_rng(0), np.zeros((50, SIDE, SIDE), bool)
+    root.mkdir()
+    with CropWriter(root / "pixels.npy", root / "masks.npy", SIDE) as store:
+        for _ in range(count // 50):
+            store.add(rng.integers(100, 4000, (50, 2, SIDE, SIDE), dtype=np.uint16), masks, masks)
+    ids = [f"FID{number:08d}-0001" for number in range(count)]
+    cells = {"cell_id": ids, "row": range(count), "pixel_size_um": 0.206349, "kept": True}
+    pd.DataFrame(cells | {"background_nucleus": 100, "background_protein": 100}).to_parquet(
+        root / "cells.parquet"
+    )
+
+
+def embed_cells(root: Path) -> None:
+    """The step that embeds the cells below `root` with the small DINO."""
+    import pandas as pd
+    from protloc.config.load import load_backbones
+    from protloc.crops import open_crops
+    from protloc.embed.images import cell_images
+    from protloc.embed.network import embed_network
+
+    crops = open_crops(root / "pixels.npy", root / "masks.npy")
+    cells = cell_images(pd.read_parquet(root / "cells.parquet"), crops, mask_others=False)
+    backbone = load_backbones(REGISTRY)["dino_demo"].model_dump()
+    embed_network(cells, backbone, {"replicate_fill": root / "cells.out"}, batch_size=256, threads=1)
+
+
 def step(name: str, root: Path) -> None:
-    """One step of the workflow on the mirror below `root`."""
+    """One step of the workflow on what lies below `root`."""
+    if name == "cells":
+        embed_cells(root)
+        return
     from protloc.embed.images import field_images
     from protloc.tables import read_table, write_table
 
@@ -69,6 +106,12 @@ def main() -> None:
         for name in STEPS:
             peaks = [peak(name, Path(folder) / str(count)) for count in COUNTS]
             print(f"| {name} | {' | '.join(f'{mb} MB' for mb in peaks)} |", flush=True)
+        for count in CELLS:
+            make_cells(Path(folder) / f"{count} cells", count)
+            print(
+                f"small DINO on {count} cells: {peak('cells', Path(folder) / f'{count} cells')} MB",
+                flush=True,
+            )
 
 
 def peak(name: str, root: Path) -> int:
