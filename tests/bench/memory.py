@@ -1,4 +1,4 @@
-"""Peak memory of acquiring and embedding 50, 200 and 800 fields, and 1,000 and 20,000 cells: it does not grow.
+"""Peak memory of acquiring and embedding 50, 200 and 800 fields, and 1,000 and 20,000 cells.
 
 Run by `make bench`; each measurement is a fresh process, so that one does not hide behind another.
 """
