@@ -14,6 +14,7 @@ from protloc.audit.crate.runs import describe_runs
 from protloc.audit.crate.workflow import QUESTION, Plan
 from protloc.audit.study import MARK, Study
 from protloc.errors import InputError
+from protloc.progress import progress
 
 METADATA = "ro-crate-metadata.json"
 CRATE = "https://w3id.org/ro/crate/1.1"
@@ -94,7 +95,7 @@ def _add_root(graph: Graph, study: Study) -> None:
 
 def _copy_results(study: Study, files: Files) -> None:
     home, below = study.root.resolve(), PurePosixPath("results", study.root.resolve().name)
-    for name, record in study.records.items():
+    for name, record in progress(study.records.items(), total=len(study.records), unit="results"):
         place = below / record.file.relative_to(study.root).as_posix()
         files.result(name, record.content["sha256"], record.file, home, place)
 
