@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -211,6 +212,20 @@ def test_names_that_would_break_out_are_only_names(study, tmp_path):
     assert len(ids) == 2 * (len(study.records) + len(HOSTILE))
     assert not any(set(at) & set(" \"'<>\n#?$`") for at in ids)
     assert not list(tmp_path.rglob("run"))
+
+
+def test_text_that_is_none_is_written_as_question_marks(study, tmp_path):
+    name, bad = os.fsdecode(b"\xff.csv"), "\udc80"
+    made(bad, {}, {"out": f"{R}/{name}"}, note=bad, wildcards={bad: bad})
+    one = open_study(study.root).records[f"{R}/{name}"]
+    forged(one.path, one.output, one.content["sha256"], one.facts | {"versions": {bad: bad}}, one.run)
+    write_crate(open_study(study.root), tmp_path / "crate")
+    assert (tmp_path / f"crate/{R}" / name).is_file()
+    assert metadata(tmp_path / "crate")[f"{R}/%FF.csv"]["name"] == f"{R}/?.csv"
+    assert ("note", "?") in {
+        (each.get("name"), each.get("value")) for each in metadata(tmp_path / "crate").values()
+    }
+    assert Asked(tmp_path / "crate")("cq7")
 
 
 def test_records_that_name_other_places_stay_in_the_crate(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
-from protloc.audit.crate.graph import Graph, Ref, file_id, local_id, readable
+from protloc.audit.crate.graph import Graph, Ref, file_id, local_id
 from protloc.errors import InputError
 from protloc.facts import record_path
 from protloc.hashing import sha256_path, size_bytes
@@ -85,7 +85,7 @@ class Files:
         ref = self.graph.add(
             local_id("file", name, digest[:16]),
             "Dataset" if folder else "File",
-            name=readable(name),
+            name=name,
             sha256=digest,
             description="Not in this crate: name and digest are from the records of what was made with it",
             contentUrl=address,
@@ -101,7 +101,7 @@ class Files:
         ref = self.graph.add(
             file_id(place) + "/" * folder,
             "Dataset" if folder else "File",
-            name=readable(name),
+            name=name,
             sha256=digest,
             contentSize=None if folder else str(size_bytes(file)),
             encodingFormat=None if folder else FORMATS.get(file.suffix),

@@ -29,7 +29,10 @@ class Graph:
     def add(self, at: str, kind: str | list[str], **properties: Any) -> Ref:
         """A reference to the entity `at`, which is made unless it is there, and told these properties."""
         entity = self._entities.setdefault(at, {"@id": at, "@type": kind})
-        entity.update({name: value for name, value in properties.items() if value is not None})
+        told = {name: value for name, value in properties.items() if value is not None}
+        entity.update(
+            {name: readable(value) if isinstance(value, str) else value for name, value in told.items()}
+        )
         return {"@id": at}
 
     def link(self, at: Ref, name: str, *targets: Ref) -> None:
@@ -68,12 +71,17 @@ def file_id(place: PurePath) -> str:
 
 def local_id(kind: str, *parts: str) -> str:
     """The id of something that is no file of the crate, such as `#tool/probe`."""
-    return "#" + "/".join([kind, *(quote(part.encode("utf-8", "surrogatepass"), safe="") for part in parts)])
+    return "#" + "/".join([kind, *map(encoded, parts)])
 
 
-def readable(name: str) -> str:
-    """A file name as text: bytes that are none show as question marks."""
-    return name.encode("utf-8", "replace").decode()
+def encoded(part: str) -> str:
+    """Any text as one segment of a URI."""
+    return quote(part.encode("utf-8", "surrogatepass"), safe="")
+
+
+def readable(text: str) -> str:
+    """Text as JSON and RDF can have it: bytes of a file name that are no text show as question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def property_value(graph: Graph, name: str, value: bool | int | float | str) -> Ref:
@@ -81,4 +89,4 @@ def property_value(graph: Graph, name: str, value: bool | int | float | str) -> 
     if isinstance(value, float) and not math.isfinite(value):
         value = str(value)  # JSON has no other word for it
     at = local_id("value", name, sha256_value(value)[:16])
-    return graph.add(at, "PropertyValue", name=readable(name), value=value)
+    return graph.add(at, "PropertyValue", name=name, value=value)

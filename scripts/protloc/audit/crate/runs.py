@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from protloc.audit.crate.files import ROOT, Files
-from protloc.audit.crate.graph import Graph, Ref, local_id, property_value, readable
+from protloc.audit.crate.graph import Graph, Ref, local_id, property_value
 from protloc.audit.crate.jobs import Job, leaves
 from protloc.audit.crate.workflow import KINDS, Plan
 
@@ -52,8 +52,8 @@ def _describe(graph: Graph, files: Files, plan: Plan, job: Job) -> tuple[Ref, Re
     action = graph.add(
         at,
         "CreateAction",
-        name=readable(job.title),
-        description=f"A run of the rule {readable(job.facts['rule'])}",
+        name=job.title,
+        description=f"A run of the rule {job.facts['rule']}",
         instrument=tool,
         startTime=job.moment("started"),
         endTime=job.moment("ended"),
@@ -135,6 +135,6 @@ def _add_engine(graph: Graph, plan: Plan, jobs: list[Job], actions: list[Ref], w
     organized = graph.add(local_id("run", "engine"), "OrganizeAction", name="Snakemake", instrument=engine)
     graph.link(organized, "result", whole)
     for job, action in zip(jobs, actions, strict=True):
-        name = f"Start of {readable(job.title)}"
+        name = f"Start of {job.title}"
         told = {"name": name, "instrument": plan.step(job), "object": action, "actionStatus": DONE}
         graph.link(organized, "object", graph.add(local_id("control", job.key), "ControlAction", **told))

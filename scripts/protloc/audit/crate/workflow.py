@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from protloc.audit.crate.files import Files
-from protloc.audit.crate.graph import Graph, Ref, local_id, property_value, readable
+from protloc.audit.crate.graph import Graph, Ref, encoded, local_id, property_value
 from protloc.audit.crate.jobs import Job, Scalar, leaves
 from protloc.circumstances import LOCK
 from protloc.errors import InputError
@@ -55,8 +54,8 @@ class Plan:
         tool = self.graph.add(
             local_id("tool", facts["rule"], code),
             "SoftwareApplication",
-            name=readable(facts["rule"]),
-            description=f"The rule {readable(facts['rule'])}" + (f", which runs {script}" if script else ""),
+            name=facts["rule"],
+            description=f"The rule {facts['rule']}" + (f", which runs {script}" if script else ""),
             softwareVersion=job.state or f"sha256:{sha256_value(facts['code'])}",
         )
         self.graph.link(self.workflow, "hasPart", tool)
@@ -72,14 +71,14 @@ class Plan:
     def step(self, job: Job) -> Ref:
         """The step of the workflow that a run belongs to: its rule."""
         rule = job.facts["rule"]
-        step = self.graph.add(f"Snakefile{local_id('step', rule)}", "HowToStep", name=readable(rule))
+        step = self.graph.add(f"Snakefile{local_id('step', rule)}", "HowToStep", name=rule)
         self.graph.link(self.workflow, "step", step)
         return step
 
     def parameter(self, owner: Ref, role: str, name: str, kind: str, value: Ref) -> Ref:
         """What a tool or the workflow takes (`input`, `setting`) or makes (`output`), such as `value`."""
         at = local_id("parameter", owner["@id"].removeprefix("#"), role, name)
-        parameter = self.graph.add(at, "FormalParameter", name=readable(name), additionalType=kind)
+        parameter = self.graph.add(at, "FormalParameter", name=name, additionalType=kind)
         self.graph.link(owner, "output" if role == "output" else "input", parameter)
         self.graph.link(value, "exampleOfWork", parameter)
         return parameter
@@ -137,14 +136,14 @@ class Plan:
         here = self.files.source(path, PROJECT, digest) if path.is_file() else None
         ref = here or {"@id": local_id("script", name, digest[:16])}
         kinds = ["File", "SoftwareSourceCode"] if here else ["SoftwareSourceCode"]
-        self.graph.add(ref["@id"], kinds, name=readable(name), version=f"sha256:{digest}")
+        self.graph.add(ref["@id"], kinds, name=name, version=f"sha256:{digest}")
         self.graph.retype(ref, kinds)
         return ref
 
     def _library(self, name: str, version: str) -> Ref:
         kind = "generic" if name == "python" else "pypi"
-        at = f"pkg:{kind}/{quote(name, safe='')}@{quote(version, safe='')}"  # a package URL
-        return self.graph.add(at, "SoftwareApplication", name=readable(name), version=version)
+        at = f"pkg:{kind}/{encoded(name)}@{encoded(version)}"  # a package URL
+        return self.graph.add(at, "SoftwareApplication", name=name, version=version)
 
 
 def same(one: Scalar | None, other: Scalar) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from protloc.atomic import partial_name, remove, sweep
 from protloc.audit.crate.files import ROOT, Files
-from protloc.audit.crate.graph import Graph, readable
+from protloc.audit.crate.graph import Graph
 from protloc.audit.crate.jobs import Job, jobs_of
 from protloc.audit.crate.runs import describe_runs
 from protloc.audit.crate.workflow import QUESTION, Plan
@@ -85,7 +85,7 @@ def _add_root(graph: Graph, study: Study) -> None:
     graph.add(
         ROOT["@id"],
         "Dataset",
-        name=f"Results of the protloc study {readable(study.root.resolve().name)}",
+        name=f"Results of the protloc study {study.root.resolve().name}",
         description=f"{QUESTION} Results, and how they were made.",
         datePublished=datetime.now(UTC).date().isoformat(),
         license=LICENCE,
