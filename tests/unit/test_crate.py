@@ -259,8 +259,11 @@ def test_links_out_of_the_study_are_not_followed(study, tmp_path):
     Path(name).symlink_to(secret)
     one = study.records[name]
     forged(one.path, name, sha256_path(secret), one.facts, one.run)
-    one = study.records[f"{R}/linear/weights"]
     (folder / "more").symlink_to(tmp_path / "data")
+    folder = Path(f"{R}/mlp/weights")
+    (folder / "secret").symlink_to(secret)
+    two = study.records[folder.as_posix()]
+    forged(two.path, two.output, sha256_path(folder), two.facts, two.run)
     write_crate(open_study(study.root), tmp_path / "crate")
     assert not any(path.is_symlink() for path in (tmp_path / "crate").rglob("*"))
     assert not any(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from protloc.audit.crate.graph import Graph, Ref, file_id, local_id
 from protloc.errors import InputError
@@ -111,25 +112,25 @@ class Files:
 
 
 def copy_inside(source: Path, target: Path, home: Path) -> bool:
-    """Whether a file or folder was copied; not one that is gone, or that a link leads out of `home`."""
-    if not source.exists() or not _inside(source, home):
+    """Whether a file or folder was copied; not if it is gone, or a link in it leads out of `home`."""
+    members = [source] if source.is_file() else list(_members(source))
+    if not source.exists() or not all(_inside(path, home) for path in (source, *members)):
         return False
-    if source.is_file():
-        _copy(source, target)
-    elif source.is_dir():
+    if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
-        for folder, inner, names in os.walk(source):
-            inner[:] = [name for name in inner if name not in UNWANTED]
-            for file in (Path(folder, name) for name in names):
-                if file.is_file() and _inside(file, home):
-                    _copy(file, target / file.relative_to(source))
-    return target.exists()
+    for member in members:
+        place = target / member.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(member, place)
+    return bool(members) or source.is_dir()
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+def _members(folder: Path) -> Iterator[Path]:
+    """The files below a folder; links to folders are not followed."""
+    for inner, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in UNWANTED]
+        yield from (path for name in names if (path := Path(inner, name)).is_file())
 
 
-def _inside(path: PurePath, home: Path) -> bool:
-    return Path(path).resolve().is_relative_to(home.resolve())
+def _inside(path: Path, home: Path) -> bool:
+    return path.resolve().is_relative_to(home.resolve())
