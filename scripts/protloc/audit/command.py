@@ -203,7 +203,7 @@ def _row(words: Sequence[str]) -> int:
 
 
 def _crate(words: Sequence[str]) -> int:
-    from protloc.audit.crate import write_crate
+    from protloc.audit.crate.write import write_crate
 
     parser = _parser("crate", "Write a Workflow Run RO-Crate, Provenance Run profile, of a study.")
     parser.add_argument("directory", type=Path, help="to be made")
