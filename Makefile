@@ -5,11 +5,12 @@ STUDY := demo
 # Start-up is most of a small job: let Python keep what it has compiled, also where a machine's default is not to.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench lint format generate setup
+.PHONY: help demo test nightly bench lint format generate setup
 
 help:
 	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
 	@echo "make test      run all tests"
+	@echo "make nightly   run the tests that take minutes each"
 	@echo "make bench     measure speed and memory, side by side with rivals: docs/benchmarks.md"
 	@echo "make lint      check style and the workflow's rules"
 	@echo "make format    put the code into the project's style"
@@ -24,11 +25,15 @@ test: setup
 	@echo "==> Running the tests: functions, then whole workflows (several minutes)"
 	@$(RUN) pytest
 
+nightly: setup
+	@$(RUN) pytest -m nightly
+
 bench: setup
 	@$(RUN) python tests/bench/memory.py
 	@$(RUN) python tests/bench/embedding.py
 	@$(RUN) python tests/bench/knn.py
 	@$(RUN) python tests/bench/segmentation.py
+	@$(RUN) python tests/bench/audit.py
 	@$(RUN) python tests/bench/probe.py
 	@$(RUN) python tests/bench/finetune.py
 

@@ -77,7 +77,7 @@ def seconds_to_end(running: subprocess.Popen, told: int) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_twenty_signals_to_trainings_change_no_byte_and_are_heard_in_time(finished, undisturbed, tmp_path):
     wanted = [(undisturbed / target).read_bytes() for target in TARGETS]
     folder = shutil.copytree(finished, tmp_path / "disturbed", symlinks=True)
