@@ -11,7 +11,9 @@ import pytest
 from protloc.atomic import PARTIAL, atomic, partial_name, sweep
 from protloc.audit.rerun import Named as NamedList
 from protloc.errors import InputError
+from protloc.facts import shown
 from protloc.hashing import sha256_path
+from protloc.modules import SCRIPTS
 from protloc.records import record_path, recorded
 
 
@@ -132,3 +134,11 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_the_project_is_called_the_same_from_any_working_folder(tmp_path, monkeypatch):
+    weights = SCRIPTS.parent / "config/weights/dino_demo.safetensors"
+    for folder in (SCRIPTS.parent, tmp_path):
+        monkeypatch.chdir(folder)
+        assert shown(str(weights)) == "<project>/config/weights/dino_demo.safetensors"
+    assert shown(str(tmp_path / "results/a.parquet")) == "results/a.parquet"
