@@ -106,7 +106,7 @@ def _box(step: Step, left: int, top: int) -> str:
 
 
 def _fit(name: str) -> str:
-    return name if len(name) <= 24 else f"…{name[-23:]}"
+    return name if len(name) <= 22 else f"…{name[-21:]}"
 
 
 def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
