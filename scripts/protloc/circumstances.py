@@ -20,6 +20,8 @@ SLURM = {
     "step": "SLURM_STEP_ID",
     "partition": "SLURM_JOB_PARTITION",
     "node": "SLURMD_NODENAME",
+    "gpus": "SLURM_STEP_GPUS",
+    "restarts": "SLURM_RESTART_COUNT",
 }
 LOCK = SCRIPTS.parent / "uv.lock"
 
@@ -49,6 +51,14 @@ class Clock:
             "imported": library_versions(own, loaded=True),
             **({"undeclared": undeclared} if code and undeclared else {}),
         }
+
+
+def place() -> str:
+    """Where this process runs, for the first line of a log: the Slurm job if it is one, else the host."""
+    slurm = _slurm().get("slurm")
+    if slurm is None:
+        return f"process {os.getpid()} on {platform.node()}"
+    return "Slurm " + ", ".join(f"{name} {value}" for name, value in slurm.items())
 
 
 def _slurm() -> dict[str, Any]:
