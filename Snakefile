@@ -46,13 +46,24 @@ rule all:
         f"{RESULTS}/report.html",
 
 
+onstart:
+    if not workflow.local_exec:
+        print(jobs_block(workflow.dag.needrun_jobs(), workflow.executor_settings.partition_config))
+    try:
+        RUN.update(start_run(Path(RESULTS), slurm_name(workflow)))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 onsuccess:
+    end_run(Path(RESULTS), RUN)
     print(
         f"Done. Open {RESULTS}/report.html; the numbers are in {RESULTS}/*.parquet, explained in README.md."
     )
 
 
 onerror:
+    end_run(Path(RESULTS), RUN)
     print(
         f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/."
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from protloc.cluster.earlier import end_run, start_run
+from protloc.cluster.jobs import jobs_block, slurm_name
 from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
@@ -22,7 +24,12 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+if workflow.resource_settings.nodes is not None:
+    # Jobs go to other machines, whose cores are not those of `cores: all` in profiles/default.
+    workflow.global_resources["_cores"] = None
+
 RESULTS = f"results/{STUDY.study}"
+RUN = {}  # this run's claim on the results, from its start on
 DATA = f"data/{STUDY.study}"
 RAW = f"{DATA}/raw"
 MIRROR = f"{DATA}/mirror"
@@ -129,6 +136,11 @@ def predictions(task, route):
 def neighbours(route):
     """The nearest neighbours of all cells on a backbone and strategy."""
     return f"{RESULTS}/runs/knn/{route[0]}/{route[1]}/neighbours.parquet"
+
+
+def memory(mb):
+    """What a job asks for, MB: more after an attempt that failed, perhaps for want of it."""
+    return lambda wildcards, attempt: mb * attempt
 
 
 def beside(result, name):

@@ -1,0 +1,1 @@
+"""Cluster: what a run does beside its jobs: says how many, ends those of an earlier run, tells what they used."""
