@@ -36,12 +36,13 @@ class Clock:
         """When, where and with what the step ran until now; `code` are the modules that it was to import."""
         own = own_modules()
         undeclared = {name: sha256_path(file) for name, file in own.items() if name not in code}
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         return {
             "started": self._started.isoformat(timespec="seconds"),
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._clock, 3),
-            "peak_memory_mb": round(max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, children) / 1024),
+            "cpu_seconds": round(sum(one.ru_utime + one.ru_stime for one in used), 3),
+            "peak_memory_mb": round(max(one.ru_maxrss for one in used) / 1024),
             "host": platform.node(),
             "system": platform.platform(),
             "cores": len(os.sched_getaffinity(0)),

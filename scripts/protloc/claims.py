@@ -76,7 +76,7 @@ def whose(claim: Claim) -> str:
 
 
 def _born(process: int) -> str | None:
-    """When a process of this host started, in ticks since which boot; None if it is not there, or a zombie."""
+    """When a process of this host started, in ticks since which boot; None if it is over."""
     try:
         state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:

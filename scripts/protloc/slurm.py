@@ -17,7 +17,7 @@ def ask(*words: str) -> str | None:
 
 
 def is_gone(job: str) -> bool:
-    """True only if Slurm says that the job neither waits nor runs nor is being ended; no answer is no proof."""
+    """True only if Slurm says that the job neither waits nor runs; no answer is no proof."""
     words = ["squeue", "--noheader", "--jobs", job, "--format=%T"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S)

@@ -60,13 +60,9 @@ def tables(folder: Path, study: str = "tiny") -> dict[str, bytes]:
 def jobs_of(since: str) -> list[dict[str, str]]:
     """What accounting says of the jobs of the workflow since a time: rule, node, state, resources."""
     columns = ("JobID", "Comment", "Partition", "NodeList", "State", "AllocTRES", "Start", "End")
-    words = ["sacct", "--allocations", "--noheader", "--parsable2", "--delimiter=|", "--duplicates"]
-    said = subprocess.run(
-        [*words, "--starttime", since, "--format", ",".join(columns)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    words = ["sacct", "--allocations", "--noheader", "--parsable2", "--duplicates"]
+    words += ["--starttime", since, "--format", ",".join(columns)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     rows = (dict(zip(columns, line.split("|"), strict=True)) for line in said.splitlines())
     return [row for row in rows if row["Comment"].startswith("rule_")]
 

@@ -1,1 +1,1 @@
-"""Cluster: what a run does beside its jobs: says how many, ends those of an earlier run, tells what they used."""
+"""What a run does beside its jobs: it counts them, ends those of an earlier run, tells what they used."""

@@ -42,7 +42,7 @@ def end_run(results: Path, mine: Claim) -> None:
 
 
 def release_run(results: Path) -> str:
-    """End the jobs of a run that its user knows to be over, and give the folder free; what was done, in words."""
+    """What was done, in words: the jobs of a run that its user knows to be over end, its folder is free."""
     path = claim_path(results)
     earlier = read(path)
     if earlier is None:

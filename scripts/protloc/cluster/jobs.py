@@ -14,7 +14,7 @@ COLUMNS = ("rule", "jobs", "partition", "gpu", "threads", "mem_mb", "runtime")
 def jobs_block(jobs: Iterable[Any], partitions: Path | None) -> str:
     """A short table of Snakemake's jobs, those that run here summed up in its first line.
 
-    `partitions` is the file of limits from which the executor picks a partition; this asks the executor's own code.
+    `partitions` is the file of limits by which the executor picks a partition; its own code is asked here.
     """
     jobs = list(jobs)
     submitted = [job for job in jobs if not job.is_local]
