@@ -36,11 +36,12 @@ def take(path: Path, mine: Claim, bury: Callable[[Claim], None] = lambda claim: 
         if other is None:
             if _create(path, mine):
                 return None
-        elif not is_over(other):
+            continue
+        if not is_over(other):
             return other
-        else:
-            bury(other)
-            _remove(path, other)
+        bury(other)
+        if (busy := _remove(path, other)) is not None:
+            return busy
 
 
 def release(path: Path, mine: Claim) -> None:
@@ -98,13 +99,18 @@ def _create(path: Path, claim: Claim) -> bool:
     return True
 
 
-def _remove(path: Path, claim: Claim) -> None:
-    """Delete the file if this claim stands in it; one that somebody was quicker to put there comes back."""
-    aside = partial_name(path)
-    try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return
-    if read(aside) != claim and not path.exists():
-        path.hardlink_to(aside)
-    aside.unlink()
+def _remove(path: Path, claim: Claim) -> Claim | None:
+    """Delete the file if this claim still stands in it; the claim of another who is about to do so, if any.
+
+    One at a time: who looked earlier and acts later would delete the claim of somebody who was quicker.
+    """
+    guard = path.with_name(f"{path.name}.guard")
+    if not _create(guard, this_process()):
+        other = read(guard)
+        if other is not None and is_over(other):  # it died between two system calls
+            guard.unlink(missing_ok=True)
+        return other
+    if read(path) == claim:
+        path.unlink()
+    guard.unlink()
+    return None

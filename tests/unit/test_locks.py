@@ -102,7 +102,10 @@ def test_a_job_that_slurm_started_again_follows_itself(slurm, monkeypatch):
 
 
 def test_a_writer_that_was_taken_for_dead_writes_nothing(tmp_path):
-    with pytest.raises(InputError, match="another process has taken over"), only_writer([tmp_path / "a"]) as check:
+    with (
+        pytest.raises(InputError, match="another process has taken over"),
+        only_writer([tmp_path / "a"]) as check,
+    ):
         check()
         lock_path(tmp_path / "a").write_text(json.dumps(ELSEWHERE))
         check()

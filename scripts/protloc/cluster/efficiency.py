@@ -133,7 +133,10 @@ def _proposal(rules: dict[str, list[Job]]) -> Iterable[str]:
     submitted = {rule: jobs for rule, jobs in submitted.items() if jobs}
     if not submitted:
         return ["No job went through Slurm, or its accounting does not answer: nothing to propose."]
-    lines = ["# For the profile, from these jobs alone; other data and other nodes want other numbers.", "set-threads:"]
+    lines = [
+        "# For the profile, from these jobs alone; other data and other nodes want other numbers.",
+        "set-threads:",
+    ]
     lines += [f"  {rule}: {max(1, ceil(_most(jobs, 'cores') - 0.2))}" for rule, jobs in submitted.items()]
     lines += ["set-resources:"]
     for rule, jobs in submitted.items():
