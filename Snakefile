@@ -48,7 +48,12 @@ rule all:
 
 onstart:
     if not workflow.local_exec:
-        print(jobs_block(workflow.dag.needrun_jobs(), workflow.executor_settings.partition_config))
+        print(
+            jobs_block(
+                workflow.dag.needrun_jobs(),
+                workflow.executor_settings.partition_config,
+            )
+        )
     try:
         RUN.update(start_run(Path(RESULTS), slurm_name(workflow)))
     except InputError as error:

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument("--seed", type=int, default=0, help="another one shows other cells (0)")
     label.add_argument("--csv", type=Path, help="labels given earlier: those cells are shown too")
     label.set_defaults(run=_label)
-    used = commands.add_parser("efficiency", help="what the jobs of a study asked for and used; better numbers")
+    used = commands.add_parser("efficiency", help="what the jobs of a study asked for and what they used")
     used.add_argument("results", type=Path, help="folder of a study, such as results/demo")
     used.set_defaults(run=_efficiency)
     release = commands.add_parser("release", help="end the jobs of a run that is over, and free its results")

@@ -1,7 +1,7 @@
 """Found by Python when it starts: takes the network from the scripts of Slurm jobs.
 
-A script gets a network namespace of its own, in which there is nothing, not even loopback; whatever it or a
-library of it tries, in any language, fails. Beside the folder named by OFFLINE_WITNESS it leaves a file per job.
+A script gets a network namespace of its own, in which even loopback is down: whatever it or a library of it
+tries, in any language, fails. In the folder named by OFFLINE_WITNESS it leaves a file per job.
 """
 
 import ctypes
