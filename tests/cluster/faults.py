@@ -1,6 +1,7 @@
 """A table of what came of faults in a study that runs through a real Slurm, at random moments.
 
-Needs the cluster that up.sh starts. A study that fails runs again, once; then its tables must equal those of a local run, to the byte. `make faults` runs all.
+Needs the cluster that up.sh starts. A study that fails runs again, once; then its tables must equal those of a
+local run, to the byte. `make faults` runs all.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ def try_out(faults: list[str], times: int, folder: Path, reference: dict[str, by
 
 
 def run_with(plan: list[str], trial: Trial) -> int:
-    """Run a study to its end and take faults from the plan meanwhile; how often it was run again after failing."""
+    """How often a study had to be run again to reach its end, with faults from the plan meanwhile."""
     trial.start()
     watcher = threading.Thread(target=trial.watch, daemon=True)
     watcher.start()
