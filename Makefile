@@ -5,11 +5,12 @@ STUDY := demo
 # Start-up is most of a small job: let Python keep what it has compiled, also where a machine's default is not to.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench lint format generate setup
+.PHONY: help demo test faults bench lint format generate setup
 
 help:
 	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
 	@echo "make test      run all tests"
+	@echo "make faults    break a study on a test cluster in ten ways, again and again (root, apt; an hour)"
 	@echo "make bench     measure speed and memory, side by side with rivals: docs/benchmarks.md"
 	@echo "make lint      check style and the workflow's rules"
 	@echo "make format    put the code into the project's style"
@@ -23,6 +24,11 @@ demo: setup
 test: setup
 	@echo "==> Running the tests: functions, then whole workflows (several minutes)"
 	@$(RUN) pytest
+
+faults: setup
+	@tests/cluster/up.sh
+	@$(RUN) python tests/cluster/faults.py
+	@tests/cluster/down.sh --purge
 
 bench: setup
 	@$(RUN) python tests/bench/memory.py

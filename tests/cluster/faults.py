@@ -1,7 +1,7 @@
 """A table of what came of faults in a study that runs through a real Slurm, at random moments.
 
-Needs the cluster that up.sh starts. A study that fails runs again, once; then its tables must equal those of a
-local run, to the byte. `make faults` runs all.
+Needs the cluster that up.sh starts. A study that fails runs again, once; then its tables must equal those of
+a local run, to the byte. `make faults` runs all.
 """
 
 from __future__ import annotations

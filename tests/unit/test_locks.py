@@ -62,9 +62,9 @@ def test_a_second_writer_waits_for_the_first(tmp_path, caplog):
 
 def test_a_second_writer_that_may_not_wait_says_in_one_line_who_writes(tmp_path):
     holder = hold(tmp_path / "a", 60)
-    with pytest.raises(InputError, match=f"process {holder.pid} on .* still writes this result; run again"):
-        with only_writer([tmp_path / "a"], wait_s=0):
-            pass
+    line = f"process {holder.pid} on .* still writes this result; run again"
+    with pytest.raises(InputError, match=line), only_writer([tmp_path / "a"], wait_s=0):
+        pass
     holder.kill()
     holder.wait()
 
