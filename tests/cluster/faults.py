@@ -74,12 +74,12 @@ class Trial:
         return sum(count - 1 for count in finished.values())
 
 
-def running() -> list[Job]:
-    """The workflow's jobs that run now; they were submitted from here."""
+def running(trial: Trial) -> list[Job]:
+    """The study's jobs that run now."""
     words = ["squeue", "-h", "-t", "R", "-p", "cpu,gpu", "-o", "%A %N %Z"]
     said = subprocess.run(words, capture_output=True, text=True).stdout
     found = (line.split(maxsplit=2) for line in said.splitlines())
-    return [Job(number, node) for number, node, folder in found if folder == str(Path.cwd())]
+    return [Job(number, node) for number, node, folder in found if folder == str(trial.folder)]
 
 
 def slurm(*words: str) -> None:
@@ -93,11 +93,11 @@ def again(job: Job) -> None:
     slurm("scontrol", "update", f"jobid={job.number}", "StartTime=now")
 
 
-def preempted(_: Trial, job: Job) -> None:
+def preempted(trial: Trial, job: Job) -> None:
     """A job of the urgent partition takes the node."""
     slurm("sbatch", "-p", "urgent", "-w", job.node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3")
     time.sleep(8)
-    for one in [*running(), job]:
+    for one in [*running(trial), job]:
         again(one)
 
 
@@ -219,7 +219,7 @@ def run_with(plan: list[str], trial: Trial) -> int:
             reruns += 1
             trial.start()
         time.sleep(random.uniform(1, 12))
-        jobs = running()
+        jobs = running(trial)
         if plan and jobs and trial.snakemake.poll() is None:
             job = random.choice(jobs)
             print(f"  {time.monotonic() - begun:.0f} s: {plan[-1]}, {job}", file=sys.stderr, flush=True)

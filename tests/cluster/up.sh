@@ -25,6 +25,12 @@ mkdir -p "$LAB"/{etc,run,log,state,spool,dev}
 chmod 755 "$LAB" "$LAB"/*
 alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
 
+other=$(readlink /etc/slurm/slurm.conf || true) other=${other%/etc/slurm.conf}
+if [ -n "$other" ] && [ "$other" != "$LAB" ] && alive "$other/run/slurmctld.pid"; then
+  echo "another test cluster is up; end it with SLURM_LAB=$other down.sh, or use it" >&2
+  exit 1
+fi
+
 # A job step looks for /etc/slurm, whatever SLURM_CONF says; a real cluster's files there are not touched.
 mkdir -p /etc/slurm
 for name in slurm.conf gres.conf cgroup.conf slurmdbd.conf; do
