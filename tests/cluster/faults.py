@@ -57,8 +57,11 @@ class Trial:
         self.snakemake.wait()
 
     def watch(self) -> None:
-        """Keep what every attempt logged; the next one overwrites it."""
-        while not self.over.wait(0.5):
+        """Keep what every attempt logged, and let no requeued job wait its two minutes."""
+        while not self.over.wait(1):
+            for job in said("squeue", "-h", "-t", "PD", "-o", "%A %r").splitlines():
+                if job.endswith(" BeginTime"):
+                    said("scontrol", "update", f"jobid={job.split()[0]}", "StartTime=now")
             for path in self.folder.glob("results/*/logs/**/*.log"):
                 text = path.read_text()
                 self.logs[path, text.partition("\n")[0]] = text
@@ -76,66 +79,55 @@ class Trial:
 
 def running(trial: Trial) -> list[Job]:
     """The study's jobs that run now."""
-    words = ["squeue", "-h", "-t", "R", "-p", "cpu,gpu", "-o", "%A %N %Z"]
-    said = subprocess.run(words, capture_output=True, text=True).stdout
-    found = (line.split(maxsplit=2) for line in said.splitlines())
+    jobs = said("squeue", "-h", "-t", "R", "-p", "cpu,gpu", "-o", "%A %N %Z")
+    found = (line.split(maxsplit=2) for line in jobs.splitlines())
     return [Job(number, node) for number, node, folder in found if folder == str(trial.folder)]
 
 
-def slurm(*words: str) -> None:
-    """Run a command of Slurm's; what it says is of no interest."""
-    subprocess.run(words, capture_output=True, timeout=60)
+def said(*words: str) -> str:
+    """What a command of Slurm's says, which may be nothing."""
+    return subprocess.run(words, capture_output=True, text=True, timeout=60).stdout
 
 
-def again(job: Job) -> None:
-    """Let a job that was requeued start now and not in two minutes."""
-    time.sleep(3)
-    slurm("scontrol", "update", f"jobid={job.number}", "StartTime=now")
-
-
-def preempted(trial: Trial, job: Job) -> None:
+def preempted(_: Trial, job: Job) -> None:
     """A job of the urgent partition takes the node."""
-    slurm("sbatch", "-p", "urgent", "-w", job.node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3")
-    time.sleep(8)
-    for one in [*running(trial), job]:
-        again(one)
+    said("sbatch", "-p", "urgent", "-w", job.node, "--exclusive", "-o", "/dev/null", "--wrap", "sleep 3")
 
 
 def time_over(_: Trial, job: Job) -> None:
     """The job's time limit is reached."""
-    slurm("scontrol", "update", f"jobid={job.number}", "EndTime=now+1")
+    said("scontrol", "update", f"jobid={job.number}", "EndTime=now+1")
 
 
 def node_down(_: Trial, job: Job) -> None:
     """The controller takes the job's node for failed; it comes back."""
-    slurm("scontrol", "update", f"nodename={job.node}", "state=down", "reason=fault")
-    again(job)
-    slurm("scontrol", "update", f"nodename={job.node}", "state=resume")
+    said("scontrol", "update", f"nodename={job.node}", "state=down", "reason=fault")
+    time.sleep(5)
+    said("scontrol", "update", f"nodename={job.node}", "state=resume")
 
 
 def node_lost(_: Trial, job: Job) -> None:
     """The node's daemon dies, the job's processes go on unseen; the daemon comes back."""
     pid = LAB / f"run/slurmd.{job.node}.pid"
     os.kill(int(pid.read_text()), signal.SIGKILL)
-    slurm("scontrol", "update", f"nodename={job.node}", "state=down", "reason=lost")
-    again(job)
-    time.sleep(random.uniform(2, 15))
-    slurm("slurmd", "-N", job.node)
-    slurm("scontrol", "update", f"nodename={job.node}", "state=resume")
+    said("scontrol", "update", f"nodename={job.node}", "state=down", "reason=lost")
+    time.sleep(random.uniform(5, 20))
+    said("slurmd", "-N", job.node)
+    said("scontrol", "update", f"nodename={job.node}", "state=resume")
 
 
 def drained(_: Trial, job: Job) -> None:
     """The job's node takes no new ones for a while."""
-    slurm("scontrol", "update", f"nodename={job.node}", "state=drain", "reason=maintenance")
+    said("scontrol", "update", f"nodename={job.node}", "state=drain", "reason=maintenance")
     time.sleep(20)
-    slurm("scontrol", "update", f"nodename={job.node}", "state=resume")
+    said("scontrol", "update", f"nodename={job.node}", "state=resume")
 
 
 def controller_out(_: Trial, __: Job) -> None:
     """The controller dies and comes back after a while."""
     os.kill(int((LAB / "run/slurmctld.pid").read_text()), signal.SIGKILL)
     time.sleep(random.uniform(5, 40))
-    slurm("slurmctld")
+    said("slurmctld")
 
 
 def snakemake_killed(trial: Trial, _: Job) -> None:
@@ -153,7 +145,7 @@ def login_rebooted(trial: Trial, _: Job) -> None:
 
 def job_killed(_: Trial, job: Job) -> None:
     """Somebody cancels the job."""
-    slurm("scancel", job.number)
+    said("scancel", job.number)
 
 
 def out_of_memory(_: Trial, __: Job) -> None:
