@@ -21,10 +21,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import command, finish, on_slurm, tables
+from lab import TINY, command, finish, on_slurm, tables
 
 LAB = Path(os.environ.get("SLURM_LAB", Path(tempfile.gettempdir(), "slurm-lab")))
 TRAINED = re.compile(r"^INFO: (split by .*, seed \d+): ", re.MULTILINE)
+STUDY = TINY | {"finetune": {"fractions": [0.5, 1.0], "epochs": 2, "gpus": 1}}  # a longer job on a GPU
 SMALL_MB = 450  # more than Snakemake takes twice, less than any step
 
 
@@ -49,7 +50,9 @@ class Trial:
     def start(self) -> None:
         """Start Snakemake, or start it again."""
         with (self.folder.with_suffix(".log")).open("a") as log:
-            self.snakemake = subprocess.Popen(on_slurm(self.folder, *self.extra), stdout=log, stderr=log)
+            self.snakemake = subprocess.Popen(
+                on_slurm(self.folder, *self.extra, study=STUDY), stdout=log, stderr=log
+            )
 
     def kill(self) -> None:
         """End Snakemake as a crash does."""
@@ -234,7 +237,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "protloc-faults")
     options = parser.parse_args()
     random.seed(options.seed)
-    finish(command(options.folder / "local"))
+    finish(command(options.folder / "local", study=STUDY))
     reference = tables(options.folder / "local")
     print("| fault | times | tables | studies run again | left behind | trained twice | minutes |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: |", flush=True)

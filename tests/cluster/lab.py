@@ -16,7 +16,7 @@ TINY: dict[str, Any] = {
     "study": "tiny",
     "simulation": {"proteins_per_class": 5, "fields_per_protein": 1, "field_size_px": 96, "seed": 3},
     "embedding": {"backbones": ["vit_untrained", "handmade"], "strategies": ["replicate_fill"]},
-    "finetune": {"fractions": [0.5, 1.0], "epochs": 2, "gpus": 1},
+    "finetune": {"fractions": [1.0], "epochs": 1, "gpus": 1},
     "splits": {"units": ["protein"], "fractions": [0.5, 1.0], "seeds": [0, 1], "min_proteins": 3},
     "figures": {"bootstrap_draws": 200, "sheet_fields": 8, "queries": 3},
 }
