@@ -48,12 +48,9 @@ rule all:
 
 onstart:
     if not workflow.local_exec:
-        print(
-            jobs_block(
-                workflow.dag.needrun_jobs(),
-                workflow.executor_settings.partition_config,
-            )
-        )
+        partitions = getattr(workflow.executor_settings, "partition_config", None)
+        print(jobs_block(workflow.dag.needrun_jobs(), partitions))
+        understand_states()
     try:
         RUN.update(start_run(Path(RESULTS), slurm_name(workflow)))
     except InputError as error:

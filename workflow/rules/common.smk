@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from protloc.cluster.earlier import end_run, start_run
 from protloc.cluster.jobs import jobs_block, slurm_name
+from protloc.cluster.states import understand_states
 from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
