@@ -30,6 +30,7 @@ include: "workflow/rules/neighbours.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/figures_cells.smk"
+include: "workflow/rules/hooks.smk"
 
 
 localrules:
@@ -44,28 +45,3 @@ rule all:
     input:
         results(),
         f"{RESULTS}/report.html",
-
-
-onstart:
-    if not workflow.local_exec:
-        partitions = getattr(workflow.executor_settings, "partition_config", None)
-        print(jobs_block(workflow.dag.needrun_jobs(), partitions))
-        understand_states()
-    try:
-        RUN.update(start_run(Path(RESULTS), slurm_name(workflow)))
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
-
-
-onsuccess:
-    end_run(Path(RESULTS), RUN)
-    print(
-        f"Done. Open {RESULTS}/report.html; the numbers are in {RESULTS}/*.parquet, explained in README.md."
-    )
-
-
-onerror:
-    end_run(Path(RESULTS), RUN)
-    print(
-        f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/."
-    )

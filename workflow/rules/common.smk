@@ -9,9 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from protloc.cluster.earlier import end_run, start_run
-from protloc.cluster.jobs import jobs_block, slurm_name
-from protloc.cluster.states import understand_states
 from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
@@ -30,7 +27,6 @@ if workflow.resource_settings.nodes is not None:
     workflow.global_resources["_cores"] = None
 
 RESULTS = f"results/{STUDY.study}"
-RUN = {}  # this run's claim on the results, from its start on
 DATA = f"data/{STUDY.study}"
 RAW = f"{DATA}/raw"
 MIRROR = f"{DATA}/mirror"
