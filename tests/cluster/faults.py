@@ -213,7 +213,7 @@ def run_with(plan: list[str], trial: Trial) -> int:
         if trial.snakemake.poll() is not None:
             reruns += 1
             trial.start()
-        time.sleep(random.uniform(1, 12))
+        time.sleep(random.uniform(5, 25))
         jobs = running(trial)
         if plan and jobs and trial.snakemake.poll() is None:
             job = random.choice(jobs)
