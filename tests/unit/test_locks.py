@@ -133,23 +133,28 @@ def test_never_are_two_in_the_block(tmp_path, monkeypatch):
         assert sum(pool.map(enter, [tmp_path] * 4)) == 0
 
 
-def test_a_new_run_ends_the_jobs_of_a_killed_one(tmp_path, slurm, caplog):
+def no_reason() -> None:
+    raise AssertionError("no reason to start anew")
+
+
+def test_a_new_run_ends_the_jobs_of_a_killed_one_and_starts_anew(tmp_path, slurm, capsys):
     claim_path(tmp_path).write_text(json.dumps(this_process(name="run-1") | {"born": "before"}))
     slurm("squeue", f'[ "$3" = run-1 ] && cat {tmp_path}/queue')
     slurm("scancel", f'[ "$2" = run-1 ] && : > {tmp_path}/queue')
     (tmp_path / "queue").write_text("11\n12\n")
-    mine = start_run(tmp_path, "run-2")
-    assert "ending 2 jobs of an earlier run that was killed" in caplog.text
-    assert (tmp_path / "queue").read_text() == ""
+    left = []
+    mine = start_run(tmp_path, "run-2", lambda: left.append((tmp_path / "queue").read_text()))
+    assert "Ending 2 jobs of an earlier run that was killed" in capsys.readouterr().err
+    assert left == [""]
     assert read(claim_path(tmp_path)) == mine
     end_run(tmp_path, mine)
     assert not claim_path(tmp_path).exists()
 
 
 def test_no_run_starts_beside_one_that_lives(tmp_path):
-    start_run(tmp_path, None)
+    start_run(tmp_path, None, no_reason)
     with pytest.raises(InputError, match=f"process {os.getpid()} on .* is making these results$"):
-        start_run(tmp_path, None)
+        start_run(tmp_path, None, no_reason)
     with pytest.raises(InputError, match="is at work; end that process first"):
         release_run(tmp_path)
 
@@ -157,10 +162,26 @@ def test_no_run_starts_beside_one_that_lives(tmp_path):
 def test_a_run_that_began_elsewhere_is_released_by_its_user(tmp_path, slurm):
     claim_path(tmp_path).write_text(json.dumps(ELSEWHERE | {"name": "run-1"}))
     with pytest.raises(InputError, match=r"if that run is over, `protloc release .*` ends its jobs"):
-        start_run(tmp_path, None)
+        start_run(tmp_path, None, no_reason)
     slurm("squeue", "true")
     assert release_run(tmp_path).endswith("released from process 1 on elsewhere")
-    start_run(tmp_path, None)
+    start_run(tmp_path, None, no_reason)
+
+
+def test_the_same_command_is_the_same_in_its_folder(tmp_path):
+    code = """
+import os, sys
+from protloc.cluster.earlier import same_command_again
+print(os.getcwd(), sys.argv[1], len(os.environ["TIMES"]))
+if len(os.environ["TIMES"]) < 2:
+    os.environ["TIMES"] += "1"
+    os.chdir("/")
+    same_command_again(sys.argv[1])
+"""
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    env = os.environ | {"TIMES": "1"}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout == f"{tmp_path} {tmp_path} 1\n{tmp_path} {tmp_path} 2\n"
 
 
 def test_without_an_answer_of_slurm_no_run_starts_over_one_with_jobs(tmp_path, slurm, monkeypatch):
@@ -168,4 +189,4 @@ def test_without_an_answer_of_slurm_no_run_starts_over_one_with_jobs(tmp_path, s
     claim_path(tmp_path).write_text(json.dumps(this_process(name="run-1") | {"born": "before"}))
     slurm("squeue", "exit 1")
     with pytest.raises(InputError, match="was killed and Slurm does not answer; run again later"):
-        start_run(tmp_path, None)
+        start_run(tmp_path, None, no_reason)

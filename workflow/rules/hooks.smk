@@ -3,7 +3,7 @@
 Makes and removes: .run.json, which names the run that is making the results.
 """
 
-from protloc.cluster.earlier import end_run, start_run
+from protloc.cluster.earlier import end_run, same_command_again, start_run
 from protloc.cluster.jobs import jobs_block, slurm_name
 from protloc.cluster.states import understand_states
 
@@ -16,7 +16,8 @@ onstart:
         print(jobs_block(workflow.dag.needrun_jobs(), partitions))
         understand_states()
     try:
-        RUN.update(start_run(Path(RESULTS), slurm_name(workflow)))
+        again = lambda: same_command_again(workflow.rundir)
+        RUN.update(start_run(Path(RESULTS), slurm_name(workflow), again))
     except InputError as error:
         raise WorkflowError(str(error)) from None
 

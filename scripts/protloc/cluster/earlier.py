@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from protloc.claims import Claim, is_over, read, release, take, this_process, whose
@@ -19,21 +21,37 @@ def claim_path(results: Path) -> Path:
     return results / ".run.json"
 
 
-def start_run(results: Path, name: str | None) -> Claim:
+def start_run(results: Path, name: str | None, start_anew: Callable[[], None]) -> Claim:
     """The claim of this run on a study's folder; `name` is what its Slurm jobs are called, None without any.
 
-    Jobs of an earlier run that was killed are cancelled, and their end is waited for. InputError if another
-    run goes on, or if nobody can tell.
+    Jobs of an earlier run that was killed are cancelled, and their end is waited for; then `start_anew` is
+    called, since the Snakemake inside of a job that is cancelled deletes what the job has made, and what was
+    planned before may rest on that. InputError if another run goes on, or if nobody can tell.
     """
     results.mkdir(parents=True, exist_ok=True)
-    mine = this_process(name=name)
-    other = take(claim_path(results), mine, _end_jobs)
+    path, mine = claim_path(results), this_process(name=name)
+
+    def bury(earlier: Claim) -> None:
+        if earlier.get("name"):
+            _end_jobs(earlier)
+            release(path, earlier)
+            start_anew()
+
+    other = take(path, mine, bury)
     if other is None:
         return mine
     line = f"{results}: {whose(other)} is making these results"
     if other["host"] != mine["host"]:
         line += f"; if that run is over, `protloc release {results}` ends its jobs"
     raise InputError(line)
+
+
+def same_command_again(folder: str) -> None:
+    """Become what this process was when it was started, in the folder where that was."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.chdir(folder)
+    os.execv(sys.executable, sys.orig_argv)
 
 
 def end_run(results: Path, mine: Claim) -> None:
@@ -63,7 +81,7 @@ def _end_jobs(earlier: Claim) -> None:
         if jobs == []:
             return
         if jobs and not told:
-            logging.warning("ending %d jobs of an earlier run that was killed", len(jobs))
+            print(f"Ending {len(jobs)} jobs of an earlier run that was killed.", file=sys.stderr, flush=True)
             told = True
         if jobs:
             ask("scancel", "--name", name)
