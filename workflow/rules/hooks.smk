@@ -11,15 +11,15 @@ RUN = {}  # this run's claim on the results
 
 
 onstart:
-    if not workflow.local_exec:
-        partitions = getattr(workflow.executor_settings, "partition_config", None)
-        print(jobs_block(workflow.dag.needrun_jobs(), partitions))
-        understand_states()
+    again = lambda: same_command_again(workflow.rundir)
     try:
-        again = lambda: same_command_again(workflow.rundir)
         RUN.update(start_run(Path(RESULTS), slurm_name(workflow), again))
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    if not workflow.local_exec:
+        partitions = getattr(workflow.executor_settings, "partition_config", None)
+        print(jobs_block(workflow.dag.needrun_jobs(), partitions), flush=True)
+        understand_states()
 
 
 onsuccess:
