@@ -1,13 +1,44 @@
-"""The executor's own reading of accounting, with and without help."""
+"""The executor's own reading of accounting, with help."""
 
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 import snakemake_executor_plugin_slurm as plugin
 from protloc.cluster import states
 from protloc.cluster.states import understand_states
+
+
+@pytest.fixture
+def executor(monkeypatch):
+    """A function: what the executor understands of job 7 if accounting and queue say this."""
+
+    def ask(said: dict[str, str] | None, gone: bool):
+        async def asked(command, logger):
+            return said, 0.1
+
+        async def check(self, active):
+            found.append((await plugin.query_job_status("sacct", None))[0])
+            for job in active:
+                yield job
+
+        found: list = []
+        monkeypatch.setattr(plugin, "query_job_status", asked)
+        monkeypatch.setattr(plugin.Executor, "check_active_jobs", check)
+        monkeypatch.setattr(states, "is_gone", lambda job: gone)
+        understand_states()
+
+        async def poll() -> None:
+            job = SimpleNamespace(external_jobid="7")
+            for _ in range(2):
+                assert [one async for one in plugin.Executor.check_active_jobs(None, [job])] == [job]
+
+        asyncio.run(poll())
+        return found[-1]
+
+    return ask
 
 
 @pytest.mark.parametrize(
@@ -21,20 +52,16 @@ from protloc.cluster.states import understand_states
         (True, "COMPLETED", "COMPLETED"),
     ],
 )
-def test_a_job_that_is_over_is_known_for_such(gone, said, understood, monkeypatch):
-    async def asked(command, logger):
-        return {"7": said}, 0.1
-
-    monkeypatch.setattr(plugin, "query_job_status", asked)
-    monkeypatch.setattr(states, "is_gone", lambda job: gone)
-    understand_states()
-    assert asyncio.run(plugin.query_job_status("sacct", None)) == ({"7": understood}, 0.1)
+def test_a_job_that_is_over_is_known_for_such(executor, gone, said, understood):
+    assert executor({"7": said}, gone) == {"7": understood}
 
 
-def test_no_answer_stays_no_answer(monkeypatch):
-    async def asked(command, logger):
-        return None, None
+def test_no_answer_stays_no_answer(executor):
+    assert executor(None, gone=True) is None
 
-    monkeypatch.setattr(plugin, "query_job_status", asked)
-    understand_states()
-    assert asyncio.run(plugin.query_job_status("sacct", None)) == (None, None)
+
+def test_a_job_that_the_controller_forgot_has_failed(executor, monkeypatch):
+    assert executor({}, gone=True) == {}  # accounting may be late
+    monkeypatch.setattr(states, "LOST_S", -1.0)
+    assert executor({}, gone=True) == {"7": "FAILED"}
+    assert executor({}, gone=False) == {}
