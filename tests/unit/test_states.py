@@ -56,6 +56,19 @@ def test_a_job_that_is_over_is_known_for_such(executor, gone, said, understood):
     assert executor({"7": said}, gone) == {"7": understood}
 
 
+def test_a_job_that_could_not_be_launched_is_released(executor, monkeypatch):
+    asked = []
+
+    def ask(*words: str) -> str:
+        asked.append(words)
+        return "7 launch failed requeued held\n8 Resources\n" if words[0] == "squeue" else ""
+
+    monkeypatch.setattr(states, "ask", ask)
+    executor({"7": "PENDING", "8": "PENDING", "9": "RUNNING"}, gone=False)
+    assert next(words for words in asked if words[0] == "scontrol") == ("scontrol", "release", "7")
+    assert {words[4] for words in asked if words[0] == "squeue"} == {"7,8"}
+
+
 def test_no_answer_stays_no_answer(executor):
     assert executor(None, gone=True) is None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from protloc.slurm import is_gone
+from protloc.slurm import ask, is_gone
 
 COMES_BACK = ("PREEMPTED", "NODE_FAIL")  # with --requeue; not where a site cancels instead
+HELD = "launch failed requeued held"  # a node could not start the job; its owner is to release it
 LOST_S = 60.0  # accounting may know of a job later than the controller
 
 
@@ -37,12 +38,23 @@ def understand_states() -> None:
             return states, seconds
         for job in missing.keys() & states.keys():
             missing[job] = time.monotonic()
+        release_held(job for job, state in states.items() if state == "PENDING")
         lost = (job for job, since in missing.items() if time.monotonic() - since > LOST_S)
         found = {job: "FAILED" for job in lost if is_gone(job)}
         return found | {job: plain(job, state) for job, state in states.items()}, seconds
 
     plugin.query_job_status = understood
     plugin.Executor.check_active_jobs = checked
+
+
+def release_held(jobs: Iterable[str]) -> None:
+    """Let jobs start again that Slurm put back and holds, since they could not be launched."""
+    waiting = ",".join(jobs)
+    words = ("squeue", "--noheader", "--states=PENDING", "--jobs", waiting, "--format=%A %r")
+    for line in ((waiting and ask(*words)) or "").splitlines():
+        job, _, reason = line.partition(" ")
+        if reason == HELD:
+            ask("scontrol", "release", job)
 
 
 def plain(job: str, state: str) -> str:
