@@ -5,12 +5,13 @@ STUDY := demo
 # Start-up is most of a small job: let Python keep what it has compiled, also where a machine's default is not to.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test nightly bench lint format generate setup
+.PHONY: help demo test nightly faults bench lint format generate setup
 
 help:
 	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
 	@echo "make test      run all tests"
 	@echo "make nightly   run the tests that take minutes each"
+	@echo "make faults    break a study on a test cluster in ten ways, again and again (root, apt; an hour)"
 	@echo "make bench     measure speed and memory, side by side with rivals: docs/benchmarks.md"
 	@echo "make lint      check style and the workflow's rules"
 	@echo "make format    put the code into the project's style"
@@ -27,6 +28,11 @@ test: setup
 
 nightly: setup
 	@$(RUN) pytest -m nightly
+
+faults: setup
+	@tests/cluster/up.sh
+	@$(RUN) python tests/cluster/faults.py
+	@tests/cluster/down.sh --purge
 
 bench: setup
 	@$(RUN) python tests/bench/memory.py

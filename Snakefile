@@ -31,6 +31,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/figures_cells.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/hooks.smk"
 
 
 localrules:
@@ -47,15 +48,3 @@ rule all:
         results(),
         f"{RESULTS}/report.html",
         f"{RESULTS}/audit.html",
-
-
-onsuccess:
-    print(
-        f"Done. Open {RESULTS}/report.html; the numbers are in {RESULTS}/*.parquet, explained in README.md."
-    )
-
-
-onerror:
-    print(
-        f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/."
-    )

@@ -20,6 +20,8 @@ SLURM = {
     "step": "SLURM_STEP_ID",
     "partition": "SLURM_JOB_PARTITION",
     "node": "SLURMD_NODENAME",
+    "gpus": "SLURM_STEP_GPUS",
+    "restarts": "SLURM_RESTART_COUNT",
 }
 LOCK = SCRIPTS.parent / "uv.lock"
 
@@ -34,12 +36,13 @@ class Clock:
         """When, where and with what the step ran until now; `code` are the modules that it was to import."""
         own = own_modules()
         undeclared = {name: sha256_path(file) for name, file in own.items() if name not in code}
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         return {
             "started": self._started.isoformat(timespec="seconds"),
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - self._clock, 3),
-            "peak_memory_mb": round(max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, children) / 1024),
+            "cpu_seconds": round(sum(one.ru_utime + one.ru_stime for one in used), 3),
+            "peak_memory_mb": round(max(one.ru_maxrss for one in used) / 1024),
             "host": platform.node(),
             "system": platform.platform(),
             "cores": len(os.sched_getaffinity(0)),
@@ -49,6 +52,14 @@ class Clock:
             "imported": library_versions(own, loaded=True),
             **({"undeclared": undeclared} if code and undeclared else {}),
         }
+
+
+def place() -> str:
+    """Where this process runs, for the first line of a log: the Slurm job if it is one, else the host."""
+    slurm = _slurm().get("slurm")
+    if slurm is None:
+        return f"process {os.getpid()} on {platform.node()}"
+    return "Slurm " + ", ".join(f"{name} {value}" for name, value in slurm.items())
 
 
 def _slurm() -> dict[str, Any]:

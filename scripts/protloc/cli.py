@@ -55,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     label.add_argument("--seed", type=int, default=0, help="another one shows other cells (0)")
     label.add_argument("--csv", type=Path, help="labels given earlier: those cells are shown too")
     label.set_defaults(run=_label)
+    used = commands.add_parser("efficiency", help="what the jobs of a study asked for and what they used")
+    used.add_argument("results", type=Path, help="folder of a study, such as results/demo")
+    used.set_defaults(run=_efficiency)
+    release = commands.add_parser("release", help="end the jobs of a run that is over, and free its results")
+    release.add_argument("results", type=Path, help="folder of a study, such as results/demo")
+    release.set_defaults(run=_release)
     return parser
 
 
@@ -115,6 +121,18 @@ def _label(options: argparse.Namespace) -> None:
     study = load_study(read_yaml(options.results / "config.yaml"), registry)
     chosen = {"count": options.cells, "seed": options.seed, "earlier": options.csv}
     print(write_label_page(options.results, study, options.output, **chosen))
+
+
+def _efficiency(options: argparse.Namespace) -> None:
+    from protloc.cluster.efficiency import efficiency
+
+    print(efficiency(options.results))
+
+
+def _release(options: argparse.Namespace) -> None:
+    from protloc.cluster.earlier import release_run
+
+    print(release_run(options.results))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from protloc.atomic import partial_name, remove, sweep, write_text
-from protloc.circumstances import Clock
+from protloc.circumstances import Clock, place
 from protloc.errors import InputError
 from protloc.facts import HOW, chain_of, facts_of, record_path, shown
 from protloc.hashing import sha256_path, sha256_value, size_bytes
+from protloc.locks import only_writer
 from protloc.signals import ends_on_sigterm
 from protloc.stamp import stamp
 
@@ -49,13 +50,14 @@ def recorded(snakemake: Any) -> Iterator[Outputs]:
     """
     clock, log = Clock(), Path(snakemake.log[0])
     log_to(log)
+    logging.info(place())
     results = {name: Path(path) for name, path in snakemake.output.items()}
     temporary = {name: partial_name(path) for name, path in results.items()}
     for path in results.values():
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path)
     try:
-        with ends_on_sigterm():
+        with ends_on_sigterm(), only_writer(results.values()) as check_alone:
             before, facts = _states(snakemake.input), facts_of(snakemake)
             outputs = Outputs(temporary, facts)
             yield outputs
@@ -64,6 +66,7 @@ def recorded(snakemake: Any) -> Iterator[Outputs]:
             run = {**clock.circumstances(facts["code"]), HOW: how, "log": shown(str(log)), **outputs.run}
             for name in run.get("undeclared", ()):
                 logging.warning("%s was imported, and the rule's code does not name it", name)
+            check_alone()
             for name, path in results.items():
                 _put_in_place(outputs[name], path, facts, run)
     except InputError as error:

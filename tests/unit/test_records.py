@@ -83,7 +83,9 @@ def test_an_input_error_is_one_line_and_status_1(tmp_path, capsys):
         raise InputError("a.tif: is empty; fetch it again")
     assert stopped.value.code == 1
     assert capsys.readouterr().err == "ERROR: a.tif: is empty; fetch it again\n"
-    assert (tmp_path / "logs/step.log").read_text() == "ERROR: a.tif: is empty; fetch it again\n"
+    where, line = (tmp_path / "logs/step.log").read_text().splitlines()
+    assert where.startswith("INFO: process ")
+    assert line == "ERROR: a.tif: is empty; fetch it again"
 
 
 TOLD_TO_END = """

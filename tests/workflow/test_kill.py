@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 from conftest import command, mini, run, tables
@@ -14,19 +13,11 @@ from conftest import command, mini, run, tables
 KILLS = 10
 
 
-def unlock(folder: Path) -> None:
-    """As Snakemake asks for after a kill; its lock is files."""
-    if any((folder / ".snakemake/locks").glob("*")):
-        done = run(folder, mini(), "--unlock")
-        assert done.returncode == 0, done.stdout
-
-
 @pytest.mark.slow
 def test_ten_kills_at_random_moments_change_no_table(finished, tmp_path):
     chance = random.Random(20)
     killed = 0
     for _ in range(KILLS):
-        unlock(tmp_path)
         running = subprocess.Popen(
             command(tmp_path, mini()),
             stdout=subprocess.DEVNULL,
@@ -42,7 +33,6 @@ def test_ten_kills_at_random_moments_change_no_table(finished, tmp_path):
             target(running.pid, signal.SIGKILL)
             running.wait()
     assert killed >= 5
-    unlock(tmp_path)
     last = run(tmp_path, mini())
     assert last.returncode == 0, last.stdout
     assert tables(tmp_path) == tables(finished)

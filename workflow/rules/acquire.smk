@@ -32,7 +32,7 @@ if SIMULATED:
             f"{RESULTS}/benchmarks/simulate.tsv"
         conda:
             f"{ENVS}/analysis.yaml"
-        threads: workflow.cores
+        threads: 16
         params:
             simulation=STUDY.simulation.model_dump(),
             code=code("simulate.py"),

@@ -20,6 +20,8 @@ rule cells:
     conda:
         f"{ENVS}/analysis.yaml"
     threads: 16
+    resources:
+        mem_mb=memory(16000),
     params:
         cells=CELLS.model_dump(include={"segmenter", "crop_um", "reach_um", "exclude"}),
         how={"raw": RAW},

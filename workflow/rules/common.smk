@@ -25,6 +25,10 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
+if workflow.resource_settings.nodes is not None:
+    # Jobs go to other machines, whose cores are not those of `cores: all` in profiles/default.
+    workflow.global_resources["_cores"] = None
+
 RESULTS = f"results/{STUDY.study}"
 DATA = f"data/{STUDY.study}"
 RAW = f"{DATA}/raw"
@@ -134,6 +138,11 @@ def predictions(task, route):
 def neighbours(route):
     """The nearest neighbours of all cells on a backbone and strategy."""
     return f"{RESULTS}/runs/knn/{route[0]}/{route[1]}/neighbours.parquet"
+
+
+def memory(mb):
+    """What a job asks for, MB: more after an attempt that failed, perhaps for want of it."""
+    return lambda wildcards, attempt: mb * attempt
 
 
 def beside(result, name):

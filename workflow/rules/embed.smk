@@ -15,13 +15,17 @@ rule embed_network:
             for strategy in STUDY.embedding.strategies
         },
     log:
-        f"{RESULTS}/logs/embed/fov/{{backbone}}.log",
+        f"{RESULTS}/logs/embed_network/{{backbone}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/fov/{{backbone}}.tsv"
     wildcard_constraints:
         backbone="|".join(NETWORKS) or "(?!)",
     conda:
         f"{ENVS}/torch.yaml"
+    resources:
+        gpu=1,
+        mem_mb=memory(16000),
+        runtime=240,
     params:
         backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
         mask_others=False,
@@ -39,7 +43,7 @@ rule embed_features:
     output:
         vectors=f"{RESULTS}/embeddings/fov/{{backbone}}/none.parquet",
     log:
-        f"{RESULTS}/logs/embed/fov/{{backbone}}.log",
+        f"{RESULTS}/logs/embed_features/{{backbone}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/fov/{{backbone}}.tsv"
     wildcard_constraints:
@@ -67,7 +71,7 @@ use rule embed_network as embed_network_cells with:
             for strategy in STUDY.embedding.strategies
         },
     log:
-        f"{RESULTS}/logs/embed/cell/{{backbone}}.log",
+        f"{RESULTS}/logs/embed_network_cells/{{backbone}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
     params:
@@ -85,7 +89,7 @@ use rule embed_features as embed_features_cells with:
     output:
         vectors=f"{RESULTS}/embeddings/cell/{{backbone}}/none.parquet",
     log:
-        f"{RESULTS}/logs/embed/cell/{{backbone}}.log",
+        f"{RESULTS}/logs/embed_features_cells/{{backbone}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
     params:

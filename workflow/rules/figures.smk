@@ -16,7 +16,7 @@ rule figure_fractions:
         ),
         png=f"{RESULTS}/figures/fractions.png",
     log:
-        f"{RESULTS}/logs/figures/fractions.log",
+        f"{RESULTS}/logs/figure_fractions.log",
     conda:
         f"{ENVS}/analysis.yaml"
     params:
@@ -47,7 +47,7 @@ rule figure_predictions:
             caption="../report/predictions.rst",
         ),
     log:
-        f"{RESULTS}/logs/figures/predictions-{{backbone}}.log",
+        f"{RESULTS}/logs/figure_predictions/{{backbone}}.log",
     conda:
         f"{ENVS}/analysis.yaml"
     params:
@@ -75,7 +75,7 @@ rule figure_neighbours:
             caption="../report/neighbours.rst",
         ),
     log:
-        f"{RESULTS}/logs/figures/neighbours.log",
+        f"{RESULTS}/logs/figure_neighbours.log",
     conda:
         f"{ENVS}/analysis.yaml"
     params:
@@ -103,7 +103,7 @@ rule overview:
             caption="../report/overview.rst",
         ),
     log:
-        f"{RESULTS}/logs/figures/overview.log",
+        f"{RESULTS}/logs/overview.log",
     conda:
         f"{ENVS}/analysis.yaml"
     params:

@@ -25,7 +25,7 @@ rule figure_cells_overlays:
             caption="../report/cells-overlays.rst",
         ),
     log:
-        f"{RESULTS}/logs/figures/cells-overlays.log",
+        f"{RESULTS}/logs/figure_cells_overlays.log",
     conda:
         f"{ENVS}/analysis.yaml"
     params:
@@ -51,7 +51,7 @@ rule figure_cells_neighbours:
             caption="../report/cells-neighbours.rst",
         ),
     log:
-        f"{RESULTS}/logs/figures/cells-neighbours.log",
+        f"{RESULTS}/logs/figure_cells_neighbours.log",
     conda:
         f"{ENVS}/analysis.yaml"
     params:
@@ -79,7 +79,7 @@ rule figure_cells_k:
         png=f"{RESULTS}/figures/cells-k.png",
         csv=f"{RESULTS}/figures/cells-k.csv",
     log:
-        f"{RESULTS}/logs/figures/cells-k.log",
+        f"{RESULTS}/logs/figure_cells_k.log",
     conda:
         f"{ENVS}/analysis.yaml"
     params:
@@ -109,7 +109,7 @@ rule figure_cells_umap:
         png=f"{RESULTS}/figures/cells-umap.png",
         csv=f"{RESULTS}/figures/cells-umap.csv",
     log:
-        f"{RESULTS}/logs/figures/cells-umap.log",
+        f"{RESULTS}/logs/figure_cells_umap.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures/cells-umap.tsv"
     conda:

@@ -34,6 +34,8 @@ rule finetune:
         f"{ENVS}/torch.yaml"
     resources:
         gpu=FINETUNE.gpus,
+        mem_mb=memory(16000),
+        runtime=1440,
     params:
         backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
         finetune=FINETUNE.model_dump(

@@ -17,6 +17,8 @@ rule knn:
         f"{RESULTS}/benchmarks/knn/{{backbone}}/{{strategy}}.tsv"
     conda:
         f"{ENVS}/torch.yaml"
+    resources:
+        mem_mb=memory(16000),
     params:
         knn=STUDY.knn.model_dump(),
         code=code("knn.py"),

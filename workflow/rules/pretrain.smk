@@ -15,13 +15,15 @@ if PRETRAINED:
             weights=OWN_WEIGHTS,
             curve=f"{RESULTS}/weights/{PRETRAINED}.curve.parquet",
         log:
-            f"{RESULTS}/logs/pretrain/{PRETRAINED}.log",
+            f"{RESULTS}/logs/pretrain.log",
         benchmark:
             f"{RESULTS}/benchmarks/pretrain/{PRETRAINED}.tsv"
         conda:
             f"{ENVS}/torch.yaml"
         resources:
             gpu=STUDY.pretraining.gpus,
+            mem_mb=memory(16000),
+            runtime=1440,
         params:
             backbone=REGISTRY[PRETRAINED].model_dump(mode="json"),
             pretraining=STUDY.pretraining.model_dump(mode="json"),
@@ -47,7 +49,7 @@ if PRETRAINED:
             ),
             png=f"{RESULTS}/figures/pretraining.png",
         log:
-            f"{RESULTS}/logs/figures/pretraining.log",
+            f"{RESULTS}/logs/figure_pretraining.log",
         conda:
             f"{ENVS}/analysis.yaml"
         params:

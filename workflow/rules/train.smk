@@ -37,7 +37,7 @@ rule probe:
     output:
         predictions=f"{RESULTS}/runs/{{head}}/{{backbone}}/{{strategy}}/predictions.parquet",
     log:
-        f"{RESULTS}/logs/{{head}}/{{backbone}}/{{strategy}}.log",
+        f"{RESULTS}/logs/probe/{{head}}/{{backbone}}/{{strategy}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{head}}/{{backbone}}/{{strategy}}.tsv"
     conda:

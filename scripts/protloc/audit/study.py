@@ -18,7 +18,8 @@ from protloc.modules import SCRIPTS
 
 MARK = "config.yaml"  # every study has one, and its record says what the folder was called
 ASIDE = {"logs": ".log", "benchmarks": ".tsv"}  # folders of Snakemake's, and what lies there
-KEPT = {".audit", ".checkpoints", ".checkpoint.safetensors", ".kept"}  # for a rerun, not for readers
+KEPT = {".audit", ".checkpoints", ".checkpoint.safetensors", ".kept", ".run.json"}  # not for readers
+HIDDEN = (".history.jsonl", ".lock", ".lock.guard")  # so end the names of others
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class Study:
         inner = path.relative_to(self.root)
         if inner.parts[0] in ASIDE:
             return path.suffix == ASIDE[inner.parts[0]] and not path.is_symlink()
-        history = path.name.startswith(".") and path.name.endswith(".history.jsonl")
-        return path.name.endswith(SUFFIX) or history or bool(KEPT & set(inner.parts))
+        hidden = path.name.startswith(".") and path.name.endswith(HIDDEN)
+        return path.name.endswith(SUFFIX) or hidden or bool(KEPT & set(inner.parts))
 
 
 def open_study(root: Path) -> Study:

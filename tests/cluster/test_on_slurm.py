@@ -1,0 +1,75 @@
+"""A study through a real Slurm, interrupted once: the same tables, every job where it belongs."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from lab import jobs_of, rule_of, tables
+
+pytestmark = pytest.mark.slow
+GPU_RULES = {"embed_network", "finetune"}
+LOCAL_RULES = {"configuration", "acquire", "report"}
+
+
+def test_a_killed_and_repeated_run_gives_the_tables_of_a_local_one(ran, local):
+    assert tables(ran.folder) == tables(local)
+    assert list((ran.folder / "results").rglob(".partial*")) == []
+    assert not (ran.folder / "results/tiny/.run.json").exists()
+
+
+def test_gpu_rules_ran_on_gpu_nodes_and_no_other_did(ran):
+    jobs = [job for job in jobs_of(ran.since) if job["NodeList"] != "None assigned"]
+    assert {rule_of(job) for job in jobs} >= GPU_RULES
+    for job in jobs:
+        on_gpu = job["NodeList"].startswith("gpu") and "gres/gpu=1" in job["AllocTRES"]
+        on_cpu = job["NodeList"].startswith("cpu") and "gpu" not in job["AllocTRES"]
+        assert on_gpu if rule_of(job) in GPU_RULES else on_cpu, job
+
+
+def test_a_gpu_job_was_given_one_device_and_another_none(ran):
+    for record in records(ran):
+        slurm = record["run"].get("slurm", {})
+        assert ("gpus" in slurm) == (record["facts"]["rule"] in GPU_RULES), record["output"]
+        assert slurm.get("gpus", "0").isdecimal()
+
+
+def test_no_job_was_submitted_for_what_runs_where_snakemake_does(ran):
+    assert LOCAL_RULES.isdisjoint(map(rule_of, jobs_of(ran.since)))
+
+
+def test_no_job_needs_a_network(ran):
+    done = {job["JobID"] for job in jobs_of(ran.since) if job["State"] == "COMPLETED"}
+    assert done
+    assert done <= {witness.name for witness in ran.offline.iterdir()}
+    for witness in ran.offline.iterdir():
+        assert witness.read_text() == "lo"
+
+
+def test_the_number_of_jobs_is_told_before_they_are_submitted(ran):
+    first = (ran.folder / "killed.log").read_text()
+    assert len(re.findall(r"\d+ jobs to submit, \d+ that run here:", first)) == 1
+    assert first.index("11 jobs to submit, 4 that run here:") < first.index("submitted with SLURM jobid")
+    assert re.search(r"\n  embed_network +1 +gpu +1 +8 +16000 +240\n", first)
+
+
+def test_a_log_names_its_slurm_job_in_its_first_line(ran):
+    for record in records(ran):
+        slurm = record["run"].get("slurm")
+        if slurm:
+            first = (ran.folder / record["run"]["log"]).read_text().splitlines()[0]
+            assert first.startswith(f"INFO: Slurm job {slurm['job']}, ")
+            assert f"node {slurm['node']}" in first
+
+
+def test_efficiency_compares_use_with_request(ran):
+    from protloc.cluster.efficiency import efficiency
+
+    said = efficiency(ran.folder / "results/tiny")
+    assert re.search(r"\nfinetune +1 +\d+\.\d of 1440 +\d+ of 16000 +\d\.\d of 8 ", said)
+    assert "set-resources:\n  embed_features:\n    mem_mb: 1000 * attempt\n" in said
+
+
+def records(ran) -> list[dict]:
+    return [json.loads(path.read_text()) for path in (ran.folder / "results").rglob("*.record.json")]
