@@ -8,7 +8,7 @@ import yaml
 from lab import HERE, ROOT, finish, on_slurm
 
 MOST_JOBS = 150
-GPU_RULES = {"embed_network", "embed_network_cells", "pretrain"}
+GPU_RULES = {"embed_network", "embed_network_cells", "finetune", "pretrain"}
 ROW = re.compile(r"^  (\w+) +(\d+) +(\w+) +([\d]?) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
 
 
