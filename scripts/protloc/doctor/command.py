@@ -79,9 +79,8 @@ class Visit:
 
     def _on_nodes(self, here: Place, plan: subprocess.Popen[str] | None, fault: str) -> Iterator[Finding]:
         if plan is None:
-            yield Finding(
-                LOCAL, "probes", unknown(f"none was sent: {fault}", "mend the lines on folders first")
-            )
+            said = f"none was sent: {fault}"
+            yield Finding(LOCAL, "probes", unknown(said, "mend the lines on folders first"))
             return
         try:
             there = slurm.partitions()
@@ -93,9 +92,8 @@ class Visit:
         said = plan.communicate()[0]
         file = self._folder / "plan.json"
         if not file.is_file():
-            yield Finding(
-                LOCAL, "plan", bad(_last_error(said), f"snakemake -n --profile {self._profile} says more")
-            )
+            fix = f"snakemake -n --profile {self._profile} says more"
+            yield Finding(LOCAL, "plan", bad(_last_error(said), fix))
             return
         yield from self._probed(here, json.loads(file.read_text()), there)
 
@@ -157,7 +155,7 @@ class Visit:
 
     @contextmanager
     def _tokens(self) -> Iterator[str]:
-        """Leave a token in each folder, and take away all that was left at the end; yields what went wrong."""
+        """Leave a token in each folder, and take all away at the end; yields what went wrong."""
         fault = ""
         try:
             try:

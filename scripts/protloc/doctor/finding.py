@@ -10,6 +10,8 @@ from typing import Any
 from protloc.config.backbones import Backbone
 from protloc.config.settings import Study
 
+FEW = 4
+
 
 class State(StrEnum):
     """How it stands: what could not be found out is neither good nor bad."""
@@ -60,6 +62,12 @@ class Need:
     mem_mb: int = 0
     gpus: int = 0
     rules: tuple[str, ...] = ()
+
+    @property
+    def whose(self) -> str:
+        """The rules by name, or the first of them where they are many."""
+        rest = f" and {len(self.rules) - FEW} more" if len(self.rules) > FEW else ""
+        return f"{', '.join(self.rules[:FEW])}{rest}" or "no rule of this study"
 
 
 @dataclass(frozen=True)

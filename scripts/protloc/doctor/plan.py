@@ -69,7 +69,7 @@ def gpus_of(resources: Mapping[str, Any]) -> int:
 
 def _spelling(job: Any) -> dict[str, Any]:
     """What a job asks for beside sizes: GPUs, account, constraint and the like."""
-    return {name: value for name, value in job.resources.items() if name not in SIZES}
+    return {name: value for name, value in job.resources.items() if value and name not in SIZES}
 
 
 def _request(
@@ -110,6 +110,7 @@ def main(output: str, *arguments: str) -> None:
     from snakemake.cli import parse_args
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.workflow import Workflow
+    from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
     _, given = parse_args(arguments)
 
@@ -119,12 +120,9 @@ def main(output: str, *arguments: str) -> None:
             from snakemake_executor_plugin_slurm.partitions import read_partition_file
 
             limits = read_partition_file(Path(file))
-        names = ("qos", "reservation")
-        settings = {name: getattr(given, f"slurm_{name}", None) for name in names}
+        settings = ExecutorPluginRegistry().get_plugin("slurm").get_settings(given)
         with patch.object(Workflow, "local_exec", False):  # a dry run counts as local
-            found = requests(
-                self.workflow.dag.jobs, limits, SimpleNamespace(requeue=False, no_requeue=True, **settings)
-            )
+            found = requests(self.workflow.dag.jobs, limits, settings)
         Path(output).write_text(json.dumps(found))
         return True
 

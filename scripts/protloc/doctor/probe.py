@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,8 @@ def memory() -> dict[str, int | None]:
     """MB: what Slurm grants, what the control group allows, what is free on the machine."""
     fields = dict(line.split(":") for line in _read(Path("/proc/meminfo")).splitlines())
     available = _number(fields.get("MemAvailable", "").split()[:1])
-    slurm = _number(os.environ.get("SLURM_MEM_PER_NODE"))
-    per_core = _number(os.environ.get("SLURM_MEM_PER_CPU"))
-    if slurm is None and per_core is not None:
-        slurm = per_core * (_number(os.environ.get("SLURM_CPUS_ON_NODE")) or 1)
     return {
-        "slurm_mb": slurm,
+        "slurm_mb": _number(os.environ.get("PROTLOC_GRANTED_MB")),
         "limit_mb": _control_group_mb(),
         "available_mb": available and available // 1024,
     }
@@ -78,11 +75,8 @@ def _control_group_mb() -> int | None:
         elif controllers:
             continue
         group = root / path.lstrip("/")
-        limits += [
-            _number(_read(one / name).strip())
-            for one in (group, *group.parents)
-            if root in (one, *one.parents)
-        ]
+        groups = (one for one in (group, *group.parents) if one.is_relative_to(root))
+        limits += [_number(_read(one / name).strip()) for one in groups]
     known = [limit // 2**20 for limit in limits if limit is not None and limit < 2**60]
     return min(known, default=None)
 
@@ -110,9 +104,8 @@ def _rename(path: Path, text: str) -> str | None:
         path.write_text("before")
         other.write_text(text)
         other.replace(path)
-        return (
-            None if path.read_text() == text and not other.exists() else "a renamed file is not the new one"
-        )
+        whole = path.read_text() == text and not other.exists()
+        return None if whole else "a renamed file is not the new one"
     except OSError as error:
         return os.strerror(error.errno or 0)
 
@@ -128,10 +121,8 @@ def _trial(path: Path) -> str | None:
     except OSError as error:
         return os.strerror(error.errno or 0)
     finally:
-        try:
+        with suppress(OSError):
             trial.unlink(missing_ok=True)
-        except OSError:
-            pass
     return None
 
 
@@ -146,7 +137,7 @@ def room(path: Path) -> dict[str, int | None]:
 
 
 def gpus() -> dict[str, Any]:
-    """What Slurm lets this process see, what the driver lists, and the CUDA version that the driver speaks."""
+    """What Slurm lets this process see, what the driver lists, and the CUDA version it speaks."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     listed = _run("nvidia-smi", "-L")
     version = _run("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")

@@ -21,12 +21,12 @@ POLL_S = 1.0
 LATENCY_S = 60.0  # that a shared folder may take to show an answer
 DOWN = re.compile(r"down|drain|fail|maint|inval|unk|power_down|reboot|not_resp|planned_down")
 # Reasons of waiting that waiting does not mend.
-NEVER = re.compile(
-    r"Invalid|BadConstraint|Partition|Node.*Limit|TimeLimit|Down|Not ?Avail|Nonexist|Account|QOSNotAllowed"
-)
-# Only what says which job it is goes on to the step, as with the executor's own jobs.
+NEVER = re.compile(r"Invalid|BadConstraint|Partition|Node.*Limit|TimeLimit|Down|NotAvail|Account|QOSNotAllow")
+# The memory that Slurm grants is told to the job alone. Only what says which job it is goes on to the step, as with the executor's own jobs.
 SCRIPT = """\
 #!/bin/sh
+per_core=${{SLURM_MEM_PER_CPU:+$((SLURM_MEM_PER_CPU * SLURM_CPUS_ON_NODE))}}
+export PROTLOC_GRANTED_MB="${{SLURM_MEM_PER_NODE:-$per_core}}"
 unset $(env | sed -n 's/^\\(\\(SLURM\\|SRUN\\|SBATCH\\)_[A-Z0-9_]*\\)=.*/\\1/p' |
   grep -vxE 'SLURM_(JOB_ID|JOBID|CLUSTER_NAME|SUBMIT_DIR|SUBMIT_HOST)')
 {step} {python} {probe} {ask} {answer}
@@ -54,9 +54,8 @@ def partitions() -> dict[str, Partition]:
     except FileNotFoundError:
         raise InputError("sinfo: is not there; run on a machine from which jobs are submitted") from None
     except subprocess.CalledProcessError as error:
-        raise InputError(
-            f"sinfo: {' '.join(error.stderr.split())}; ask the site whether Slurm is up"
-        ) from error
+        said = " ".join(error.stderr.split())
+        raise InputError(f"sinfo: {said}; ask the site whether Slurm is up") from error
     except subprocess.TimeoutExpired:
         raise InputError("sinfo: no answer in 60 s; ask the site whether Slurm is up") from None
     found: dict[Any, Partition] = {}
@@ -85,38 +84,32 @@ def _gpus(gres: str) -> int:
 
 def judge(name: str | None, need: Need, there: dict[Any, Partition], profile: str) -> Judgement:
     """Whether a partition is there, is up, and has nodes into which the jobs fit."""
-    rules = ", ".join(need.rules) or "no rule of this study"
     names = ", ".join(sorted(one for one in there if one))
     found = there.get(name)
     if name == "":
-        return bad(f"no partition fits {rules}", f"raise the limits (max_gpu, max_runtime) in {profile}")
+        return bad(f"no partition fits {need.whose}", f"raise the limits (max_gpu, max_runtime) in {profile}")
     if name is None and found is None:
         return bad("the cluster has no default partition", f"name partitions in {profile}; there are {names}")
     if found is None:
         return bad(f"{name}: is not on this cluster", f"correct it in {profile}; there are {names}")
     if not found.up:
-        return bad(
-            f"{found.name}: takes no jobs", f"wait until the site opens it, or name another in {profile}"
-        )
+        return bad(f"{found.name}: takes no jobs", f"wait until it is opened, or name another in {profile}")
     if not found.usable:
-        return bad(
-            f"{found.name}: all {found.nodes} nodes are down or drained", "sinfo -R says why; ask the site"
-        )
+        said = f"{found.name}: all {found.nodes} nodes are down or drained"
+        return bad(said, "sinfo -R says why; ask the site")
     for asked, most, unit, key in (
         (need.gpus, found.gpus, "GPUs", "gpu"),
         (need.cores, found.cores, "cores", "set-threads"),
         (need.mem_mb, found.mem_mb, "MB", "mem_mb"),
     ):
         if asked > most:
-            said = f"{rules}: {asked} {unit} asked for, "
-            if key == "gpu":
-                others = (
-                    ", ".join(sorted(one.name for one in {*there.values()} if one.gpus >= asked)) or "none"
-                )
-                fix = f"correct max_gpu or gpus in {profile} or the study; partitions with so many: {others}"
-                return bad(f"{said}{f'no node has more than {most}' if most else 'no node has one'}", fix)
-            return bad(f"{said}no node has more than {most}", f"lower {key} of these rules in {profile}")
-    return ok(f"{found.name}: {found.usable} of {found.nodes} nodes usable; {rules}")
+            said = f"{found.name}: {asked} {unit} asked for by {need.whose}, no node has "
+            able = ", ".join(sorted(one.name for one in {*there.values()} if one.gpus >= asked)) or "none"
+            fix = f"correct {key} of these rules in {profile}"
+            if unit == "GPUs":
+                fix = f"correct {profile}, or gpus of the study; partitions with so many: {able}"
+            return bad(f"{said}{f'more than {most}' if most else 'one'}", fix)
+    return ok(f"{found.name}: {found.usable} of {found.nodes} nodes usable; {need.whose}")
 
 
 class Probe:
@@ -147,24 +140,19 @@ class Probe:
         return bad(said.rpartition("failed: ")[2], fix)
 
     def look(self) -> Judgement | tuple[dict[str, Any], tuple[float, float]] | None:
-        """The answer and the time within which it was made, or why none will come; None while it may."""
-        (
-            self._answer.parent.stat(),
-            list(self._answer.parent.iterdir()),
-        )  # makes a network file system look anew
+        """The answer and the time in which it was made, or why none will come; None while it may."""
+        (list(self._answer.parent.iterdir()),)  # makes a network file system look anew
         if self._answer.is_file():
             return json.loads(self._answer.read_text()), (self._earliest, time.time())
         now = time.time()
-        state, _, self._reason = _said(
-            "squeue", "--noheader", "--job", self._job, "--format", "%T %r"
-        ).partition(" ")
+        said = _said("squeue", "--noheader", "--job", self._job, "--format", "%T %r")
+        state, _, self._reason = said.partition(" ")
         if state == "PENDING":
             self._earliest = now
             if NEVER.search(self._reason):
                 self.cancel()
-                return bad(
-                    f"the job would wait for ever: {self._reason}", "correct what is asked for in the profile"
-                )
+                said = f"the job would wait for ever: {self._reason}"
+                return bad(said, "correct what is asked for in the profile")
         over = state not in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING")
         self._ended = (self._ended or now) if over else 0.0
         if self._ended and now - self._ended > (5.0 if self._log.is_file() else LATENCY_S):

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from protloc.doctor.finding import Finding, State
 
@@ -20,11 +21,8 @@ def table(findings: Sequence[Finding], colour: bool) -> Iterator[str]:
         found = one.judgement
         shown = f"{found.state:<{state}}"
         shown = f"\x1b[{COLOURS[found.state]}m{shown}\x1b[0m" if colour else shown
-        yield (
-            _printable(f"{one.where:<{where}}  {one.check:<{check}}  ")
-            + shown
-            + f"  {_printable(found.said)}"
-        )
+        named = _printable(f"{one.where:<{where}}  {one.check:<{check}}")
+        yield f"{named}  {shown}  {_printable(found.said)}"
         if found.fix:
             yield f"{'':{where + check + state + 6}}-> {_printable(found.fix)}"
 
@@ -33,6 +31,12 @@ def summary(findings: Sequence[Finding]) -> str:
     """How many there are of each state."""
     counts = Counter(one.judgement.state for one in findings)
     return ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+
+
+def short(path: Path | str) -> str:
+    """A path as one would type it: below the working directory relative to it."""
+    path = Path(path)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _columns(finding: Finding) -> tuple[str, str]:

@@ -15,10 +15,8 @@ def judge(place: Place) -> Iterator[Judgement]:
     """Whether torch can be imported, and where a GPU was asked for, whether it computes."""
     torch, host = place.answer["torch"], place.answer["host"]
     if "error" in torch:
-        yield bad(
-            f"torch cannot be imported on {host}: {torch['error']}",
-            "make setup, with .venv on the shared folder",
-        )
+        said = f"torch cannot be imported on {host}: {torch['error']}"
+        yield bad(said, "make setup, with .venv on the shared folder")
     elif place.need.gpus:
         yield _on_gpu(place, torch, place.answer["gpus"])
     elif torch["available"]:
@@ -40,28 +38,23 @@ def _on_gpu(place: Place, torch: dict[str, Any], gpus: dict[str, Any]) -> Judgem
     if speaks[0] < int(build.split(".")[0]):  # within a major version older drivers are compatible
         return bad(f"{driver}, is behind torch's CUDA {build}", _variant(speaks[0]))
     if not torch["available"]:
-        return bad(
-            f"{driver}, and torch.cuda is not available on {host}",
-            "nvidia-smi on the node says more; tell the site",
-        )
+        said = f"{driver}, and torch.cuda is not available on {host}"
+        return bad(said, "nvidia-smi on the node says more; tell the site")
     if len(torch["devices"]) != place.need.gpus:
         return bad(
             f"torch sees {len(torch['devices'])} devices, {place.need.gpus} asked for",
             f"nvidia-smi on {host} shows which is lost; tell the site, or exclude the node",
         )
     if not torch["works"]:
-        return bad(
-            f"{torch['devices'][0]} on {host} multiplies wrongly", "tell the site, and exclude the node"
-        )
+        said = f"{torch['devices'][0]} on {host} multiplies wrongly"
+        return bad(said, "tell the site, and exclude the node")
     return ok(f"{', '.join(torch['devices'])}; {driver}; torch's CUDA {build}")
 
 
 def _variant(major: int) -> str:
     if major not in OLDER:
-        return "ask the site for a driver of CUDA 12 or newer (525 or newer); torch has no build for this one"
-    return (
-        f"install torch's {OLDER[major]} build: make torch-{OLDER[major]}, then UV_NO_SYNC=1 ({DOCUMENTED})"
-    )
+        return "ask the site for a driver of CUDA 12 (525) or newer; torch has no build for this one"
+    return f"install torch's {OLDER[major]} build: make torch-{OLDER[major]} ({DOCUMENTED})"
 
 
 CHECK = Check("cuda", judge)

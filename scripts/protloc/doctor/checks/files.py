@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from protloc.doctor.finding import Check, Judgement, Place, bad, ok
+from protloc.doctor.text import short
 
 
 def judge(place: Place) -> Iterator[Judgement]:
@@ -12,12 +13,9 @@ def judge(place: Place) -> Iterator[Judgement]:
     seen, host = place.answer["files"], place.answer["host"]
     wrong = [name for name, size in seen.items() if size != place.here["files"].get(name)]
     for name in wrong:
-        said = (
-            "is not seen"
-            if seen[name] is None
-            else f"has {seen[name]} bytes, here {place.here['files'][name]}"
-        )
-        yield bad(f"{name}: {said} on {host}", "put it on the file system that all nodes share")
+        here = place.here["files"].get(name)
+        said = "is not seen" if seen[name] is None else f"has {seen[name]} bytes, here {here}, as seen"
+        yield bad(f"{short(name)}: {said} on {host}", "put it on the file system that all nodes share")
     if not wrong and seen:
         yield ok(f"{len(seen)} files, as here")
 

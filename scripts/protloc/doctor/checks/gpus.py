@@ -13,22 +13,21 @@ def judge(place: Place) -> Iterator[Judgement]:
     if not asked:
         return
     count = seen["listed"] if seen["visible"] is None else seen["visible"]
-    rules = ", ".join(place.need.rules)
     if count is None:
         yield unknown(
-            f"{asked} asked for by {rules}; CUDA_VISIBLE_DEVICES is not set and nvidia-smi is not there to tell",
+            f"{asked} asked for by {place.need.whose}; neither CUDA_VISIBLE_DEVICES nor nvidia-smi tells",
             "ask the site whether Slurm assigns devices (gres.conf)",
         )
     elif count == asked:
         yield ok(f"{count} seen, {asked} asked for")
     elif count < asked:
         yield bad(
-            f"{count} seen, {asked} asked for by {rules}",
-            "ask for as many as the study says (gpus of finetune and pretraining) in the profile's --gres or --gpus",
+            f"{count} seen, {asked} asked for by {place.need.whose}",
+            "ask for as many in the profile (gpu, gres, slurm_extra) as the study says (gpus)",
         )
     else:
         yield bad(
-            f"{count} seen, {asked} asked for by {rules}: jobs would share devices",
+            f"{count} seen, {asked} asked for by {place.need.whose}: jobs would share devices",
             "ask for devices as the site does (--gpus, --gres), or the site to hide those of others",
         )
 

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from protloc.doctor.finding import Check, Judgement, Place, bad, ok, unknown
 
 WAYS = {
-    "slurm_mb": (
-        "Slurm grants",
-        "take mem_mb_per_cpu and --mem out of the profile; mem_mb says how much a rule has",
-    ),
+    "slurm_mb": ("Slurm grants", "take mem_mb_per_cpu and --mem out of the profile: mem_mb says it"),
     "limit_mb": ("the control group allows", "ask the site why jobs get less than --mem"),
     "available_mb": (
         "the node has free",
-        "ask the site what else uses the node's memory, or exclude the node",
+        "ask the site what else uses it, or exclude the node",
     ),
 }
 

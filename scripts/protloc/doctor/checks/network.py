@@ -30,9 +30,8 @@ def judge(place: Place) -> Iterator[Judgement]:
     elif seen:
         yield ok(f"{said}: images can be fetched")
     else:
-        yield bad(
-            f"{said}, and the images are still to be fetched", "start snakemake on a machine with a network"
-        )
+        said += ", and the images are still to be fetched"
+        yield bad(said, "start snakemake on a machine with a network")
 
 
 CHECK = Check("network", judge)

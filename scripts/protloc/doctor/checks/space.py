@@ -7,6 +7,7 @@ from pathlib import Path
 
 from protloc.config.settings import Study
 from protloc.doctor.finding import Check, Judgement, Place, bad, ok, unknown
+from protloc.doctor.text import short
 from protloc.opencell import CLASSES
 
 LEAST_MB = 2000  # weights, vectors, checkpoints and reports of a small study
@@ -21,7 +22,8 @@ def judge(place: Place) -> Iterator[Judgement]:
     there = sum(map(_size_mb, (Path("data") / place.study.study, Path("results") / place.study.study)))
     needed, inodes = max(LEAST_MB, LEAST_MB + COPIES * mb - there), INODES_BESIDE_FIELDS + 2 * fields
     fix = "free some, or make data/ and results/ links to a larger file system"
-    for name, seen in place.answer["folders"].items():
+    for path, seen in place.answer["folders"].items():
+        name = short(path)
         free, left = seen["free_mb"], seen["free_inodes"]
         if free is None:
             yield unknown(f"{name}: does not say how much is free")

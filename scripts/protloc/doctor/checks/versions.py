@@ -23,7 +23,7 @@ def judge(place: Place) -> Iterator[Judgement]:
         differ = drift(place.here["versions"], installed)
         beside, fix = (
             "as on this machine",
-            "let jobs use the environment of this machine: .venv on a shared folder",
+            "let jobs use this machine's .venv: a shared folder",
         )
     elif LOCK.is_file():
         differ = drift(locked(LOCK), installed)
@@ -71,12 +71,8 @@ def locked(lock: Path) -> dict[str, str]:
             continue
         seen.add(key)
         found[package["name"]] = package["version"]
-        needs = (
-            package.get("optional-dependencies", {}).get(extra, [])
-            if extra
-            else package.get("dependencies", [])
-        )
-        for need in needs:
+        extras = package.get("optional-dependencies", {}) | {"": package.get("dependencies", [])}
+        for need in extras.get(extra, []):
             if "marker" in need and not Marker(need["marker"]).evaluate():
                 continue
             for one in packages:

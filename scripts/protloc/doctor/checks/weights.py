@@ -12,6 +12,7 @@ from pathlib import Path
 from protloc.config.backbones import PRETRAINED, Backbone, Network
 from protloc.config.sources import read_sources
 from protloc.doctor.finding import Check, Judgement, Place, bad, ok, unknown
+from protloc.doctor.text import short
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
 from protloc.models.loading.files import weights_file
@@ -46,11 +47,15 @@ def _of(network: Network) -> Judgement:
         return bad(said, fix)
     expected = _expected(network, path)
     if expected is None:
-        return unknown(f"{path}: is there; no digest is listed to compare it with")
+        return unknown(f"{_name(network, path)}: is there; no digest is listed to compare it with")
     if sha256_path(path) != expected:
         fix = "make setup; uv sync --reinstall" if network.layout == "package" else f"git checkout -- {path}"
-        return bad(f"{path}: sha256 is not {expected[:12]}…, as recorded for it", fix)
-    return ok(f"{path}: sha256 {expected[:12]}…")
+        return bad(f"{_name(network, path)}: sha256 is not {expected[:12]}…, as recorded for it", fix)
+    return ok(f"{_name(network, path)}: sha256 {expected[:12]}…")
+
+
+def _name(network: Network, path: Path) -> str:
+    return f"{network.weights}: {path.name}" if network.layout == "package" else short(path)
 
 
 def _expected(network: Network, path: Path) -> str | None:
