@@ -5,7 +5,7 @@ STUDY := demo
 # Start-up is most of a small job: let Python keep what it has compiled, also where a machine's default is not to.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench lint format generate setup
+.PHONY: help demo test bench lint format generate setup torch-cu126
 
 help:
 	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench     measure speed and memory, side by side with rivals: docs/benchmarks.md"
 	@echo "make lint      check style and the workflow's rules"
 	@echo "make format    put the code into the project's style"
+	@echo "make torch-cu126  torch for GPUs whose driver is older than the locked build wants (README)"
 	@echo "make generate  write what is derived from code and lock: schemas, environments, tables of the README"
 
 demo: setup
@@ -45,6 +46,12 @@ format: setup
 
 generate: setup
 	@$(RUN) protloc generate
+
+# The versions of torch and torchvision stay those of the lock; `make setup` brings the locked build back.
+torch-cu126: setup
+	@echo "==> Replacing torch by its build for drivers of CUDA 12 (about 3 GB)"
+	@$(UV) pip install --torch-backend=cu126 --reinstall-package torch --reinstall-package torchvision \
+		$$(sed -n 's/^ *"\(torch\(vision\)\?==.*\)",$$/\1/p' pyproject.toml)
 
 setup: $(UV)
 	@echo "==> Setting up the environment of uv.lock in .venv (the first time: about 5 GB)"

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from protloc.modules import SCRIPTS
 ROOT = SCRIPTS.parent
 WORK = Path(".snakemake/doctor")  # below the working directory, which nodes must share anyway
 LOCAL = "here"
+LATENCY_S = 30.0
 
 
 def doctor(configfile: Path | None, profile: str | None, wait_s: float, as_json: bool) -> int:
@@ -138,7 +140,7 @@ class Visit:
         for name, seen in answer["folders"].items():
             path = Path(name) / f".protloc-doctor-{self._token}-{mark}"
             if seen["error"] is None:
-                seen["seen_here"] = path.is_file() and path.read_text() == f"{self._token}-{mark}"
+                seen["seen_here"] = _appears(path, f"{self._token}-{mark}")
 
     def _start_plan(self) -> subprocess.Popen[str]:
         arguments = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(Path.cwd())]
@@ -173,6 +175,16 @@ class Visit:
             for folder in self._ask["folders"]:
                 for leftover in Path(folder).glob(f".protloc-doctor-{self._token}*"):
                     leftover.unlink(missing_ok=True)
+
+
+def _appears(path: Path, text: str) -> bool:
+    """Whether a file with that text is seen, at the latest after what a network file system may take."""
+    deadline = time.monotonic() + LATENCY_S
+    while time.monotonic() < deadline:
+        if path.name in os.listdir(path.parent) and path.read_text() == text:  # listed, it is looked for anew
+            return True
+        time.sleep(1)
+    return False
 
 
 def _title(name: str | None, taken: Mapping[str, Any]) -> str:

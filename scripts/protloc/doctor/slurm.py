@@ -22,7 +22,7 @@ LATENCY_S = 60.0  # that a shared folder may take to show an answer
 DOWN = re.compile(r"down|drain|fail|maint|inval|unk|power_down|reboot|not_resp|planned_down")
 # Reasons of waiting that waiting does not mend.
 NEVER = re.compile(r"Invalid|BadConstraint|Partition|Node.*Limit|TimeLimit|Down|NotAvail|Account|QOSNotAllow")
-# The memory that Slurm grants is told to the job alone. Only what says which job it is goes on to the step, as with the executor's own jobs.
+# What Slurm grants is told to the job alone; to its step goes only which job it is, as with the executor's.
 SCRIPT = """\
 #!/bin/sh
 per_core=${{SLURM_MEM_PER_CPU:+$((SLURM_MEM_PER_CPU * SLURM_CPUS_ON_NODE))}}
