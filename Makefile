@@ -5,7 +5,7 @@ STUDY := demo
 # Start-up is most of a small job: let Python keep what it has compiled, also where a machine's default is not to.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test bench lint format generate setup torch-cu126
+.PHONY: help demo test bench lint format generate setup
 
 help:
 	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
@@ -48,6 +48,7 @@ generate: setup
 	@$(RUN) protloc generate
 
 # The versions of torch and torchvision stay those of the lock; `make setup` brings the locked build back.
+.PHONY: torch-cu126
 torch-cu126: setup
 	@echo "==> Replacing torch by its build for drivers of CUDA 12 (about 3 GB)"
 	@$(UV) pip install --torch-backend=cu126 --reinstall-package torch --reinstall-package torchvision \
