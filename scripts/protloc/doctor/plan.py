@@ -110,17 +110,15 @@ def main(output: str, *arguments: str) -> None:
     from snakemake.cli import parse_args
     from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake.workflow import Workflow
+    from snakemake_executor_plugin_slurm.partitions import read_partition_file
     from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
     _, given = parse_args(arguments)
 
     def keep(self: JobScheduler) -> bool:
-        limits: list[Any] = []
-        if file := getattr(given, "slurm_partition_config", None):
-            from snakemake_executor_plugin_slurm.partitions import read_partition_file
-
-            limits = read_partition_file(Path(file))
         settings = ExecutorPluginRegistry().get_plugin("slurm").get_settings(given)
+        file = settings.partition_config
+        limits = read_partition_file(Path(file)) if file else []
         with patch.object(Workflow, "local_exec", False):  # a dry run counts as local
             found = requests(self.workflow.dag.jobs, limits, settings)
         Path(output).write_text(json.dumps(found))
