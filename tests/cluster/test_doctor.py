@@ -157,7 +157,7 @@ def test_no_write_permission(healthy, machine_faults):
     assert not wrong(healthy, "folders", "")
     for place in ("here", "cpu", "gpu"):
         (said,) = wrong(machine_faults, "folders", place)
-        assert said.startswith("results: Read-only file system: user 0 cannot write there")
+        assert said.startswith("results: Read-only file system: user root cannot write there")
         assert "-> make the folder yours and writable" in said
 
 

@@ -181,7 +181,7 @@ def _appears(path: Path, text: str) -> bool:
     """Whether a file with that text is seen, at the latest after what a network file system may take."""
     deadline = time.monotonic() + LATENCY_S
     while time.monotonic() < deadline:
-        if path.name in os.listdir(path.parent) and path.read_text() == text:  # listed, it is looked for anew
+        if path in list(path.parent.iterdir()) and path.read_text() == text:  # listed, it is looked for anew
             return True
         time.sleep(1)
     return False

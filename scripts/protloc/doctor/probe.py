@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import platform
+import pwd
 import re
 import socket
 import subprocess
@@ -38,7 +39,7 @@ print(json.dumps(seen))
 
 def look(ask: dict[str, Any]) -> dict[str, Any]:
     """What is seen here of what is asked about: folders with a token, files, a host, torch."""
-    seen: dict[str, Any] = {"began": time.time(), "host": platform.node(), "user": os.geteuid()}
+    seen: dict[str, Any] = {"began": time.time(), "host": platform.node(), "user": user()}
     seen["python"] = platform.python_version()
     seen["cores"] = len(os.sched_getaffinity(0))
     seen["slurm_cores"] = _number(os.environ.get("SLURM_CPUS_PER_TASK"))
@@ -51,6 +52,14 @@ def look(ask: dict[str, Any]) -> dict[str, Any]:
     seen["versions"] = versions()
     seen["torch"] = torch()
     return seen | {"ended": time.time()}
+
+
+def user() -> str:
+    """The name that this process runs under, or its number where it has none."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def memory() -> dict[str, int | None]:

@@ -10,7 +10,7 @@ from protloc.doctor.finding import Check, Judgement, Place, bad, ok
 def judge(place: Place) -> Iterator[Judgement]:
     """The cores that a job may use against those that it asked for."""
     asked = place.need.cores
-    granted = place.answer["slurm_cores"] or place.answer["cores"]
+    granted = place.answer["slurm_cores"] or asked  # old versions of Slurm do not say
     usable = min(place.answer["cores"], granted)
     if usable >= asked:
         yield ok(f"{usable} usable, {asked} asked for")

@@ -21,7 +21,8 @@ def _faults(place: Place) -> Iterator[Judgement]:
     for path, seen in place.answer["folders"].items():
         name = short(path)
         where = place.answer["host"]
-        if place.is_node and not seen["token"]:
+        token = seen["token"] or place.here["folders"][path]["error"]  # nothing could be left there to see
+        if place.is_node and not token:
             yield bad(
                 f"{name}: a file written on this machine is not seen on {where}",
                 "run from a file system that all nodes share; data/ and results/ may be links to one",
