@@ -166,7 +166,8 @@ class Probe:
                 f"job {self._job} left no answer and no log in this folder",
                 "run from a folder that the nodes share and can write to",
             )
-        return bad(f"job {self._job} ended without an answer: {lines[-1]}", f"the log: {self._log}")
+        fix = "the nodes must see the same Python and project: .venv on a shared folder"
+        return bad(f"job {self._job} ended without an answer: {lines[-1]}", fix)
 
     def waiting(self) -> Judgement:
         """What to say of a job that has not been started in time; it is cancelled."""
