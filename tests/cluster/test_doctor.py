@@ -112,6 +112,7 @@ def test_what_is_right_is_not_called_wrong(healthy):
     everywhere = ("partition", "cores", "memory", "scratch", "folders", "files", "clock", "versions")
     assert {(place, check) for place in ("cpu", "gpu") for check in everywhere} <= seen
     assert ("gpu", "gpus") in seen
+    assert all("on gpu" in row["said"] for row in bad)  # by the name that Slurm knows it by
 
 
 @pytest.mark.slow

@@ -197,7 +197,7 @@ def test_missing_weights(folder):
     study = TINY | {"embedding": {"backbones": ["imagenet_dino_vits16"]}}
     (said,) = only(weights.CHECK, place(study=study), State.BAD)
     assert said.startswith("data/weights/dino_deitsmall16_pretrain.pth: the weights of ")
-    assert " -> get https://" in said and "curl -L --create-dirs -o data/weights/" in said
+    assert " -> curl -L --create-dirs -o data/weights/dino_deitsmall16_pretrain.pth https://" in said
 
 
 def test_weights_without_a_listed_digest_are_not_called_right(folder):
@@ -430,6 +430,10 @@ def test_the_table_has_colours_only_where_they_are_wanted():
     plain, coloured = ("\n".join(table(rows, colour)) for colour in (False, True))
     assert "\x1b" not in plain and "-> e" in plain
     assert "\x1b[32m" in coloured and "\x1b[31m" in coloured and "\x1b[90m" in coloured
+
+
+def test_what_a_node_is_called_by_slurm(folder):
+    assert look(folder, env={"SLURMD_NODENAME": "gpu7"})["host"] == "gpu7"
 
 
 def test_the_command_gives_a_table_and_leaves_nothing_behind(folder, capsys):

@@ -94,7 +94,7 @@ class Visit:
         said = plan.communicate()[0]
         file = self._folder / "plan.json"
         if not file.is_file():
-            fix = f"snakemake -n --profile {self._profile} says more"
+            fix = f"mend this, and the partitions are tried; snakemake -n --profile {self._profile} says more"
             yield Finding(LOCAL, "plan", bad(_last_error(said), fix))
             return
         yield from self._probed(here, json.loads(file.read_text()), there)
@@ -219,8 +219,8 @@ def _files(study: Study, used: Mapping[str, Backbone]) -> list[str]:
 def _last_error(said: str) -> str:
     """The telling lines of what Snakemake printed, as one."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [number for number, line in enumerate(lines) if "Error" in line or "error" in line]
-    return " ".join(lines[telling[-1] :][:4]) if telling else " ".join(lines[-2:]) or "Snakemake said nothing"
+    telling = [number for number, line in enumerate(lines) if "Error" in line or "Exception" in line]
+    return " ".join(lines[telling[-1] :][:6]) if telling else " ".join(lines[-2:]) or "Snakemake said nothing"
 
 
 def tell(what: str) -> None:

@@ -39,7 +39,7 @@ print(json.dumps(seen))
 
 def look(ask: dict[str, Any]) -> dict[str, Any]:
     """What is seen here of what is asked about: folders with a token, files, a host, torch."""
-    seen: dict[str, Any] = {"began": time.time(), "host": platform.node(), "user": user()}
+    seen: dict[str, Any] = {"began": time.time(), "host": host(), "user": user()}
     seen["python"] = platform.python_version()
     seen["cores"] = len(os.sched_getaffinity(0))
     seen["slurm_cores"] = _number(os.environ.get("SLURM_CPUS_PER_TASK"))
@@ -52,6 +52,11 @@ def look(ask: dict[str, Any]) -> dict[str, Any]:
     seen["versions"] = versions()
     seen["torch"] = torch()
     return seen | {"ended": time.time()}
+
+
+def host() -> str:
+    """The name of this machine, on a node the one that Slurm knows it by."""
+    return os.environ.get("SLURMD_NODENAME") or platform.node()
 
 
 def user() -> str:
