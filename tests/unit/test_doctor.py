@@ -381,6 +381,33 @@ def test_partitions(cluster, name, need, said):
     assert slurm.judge("gpu", Need(gpus=2, cores=16), cluster, "P").state == State.OK
 
 
+@pytest.mark.parametrize(
+    ("sbatch", "squeue", "state", "said"),
+    [
+        (
+            "echo 'sbatch: error: Batch job submission failed: Invalid qos' >&2; exit 1",
+            "",
+            "bad",
+            "Invalid qos",
+        ),
+        ("echo 7", "echo PENDING PartitionNodeLimit", "bad", "would wait for ever: PartitionNodeLimit"),
+        ("echo 7", "echo PENDING Priority", "unknown", "not done in time (pending, reason: Priority)"),
+        ("echo broken > 0.log; echo 7", "", "bad", "job 7 ended without an answer: broken"),
+    ],
+)
+def test_probes_that_give_no_answer(folder, monkeypatch, sbatch, squeue, state, said):
+    """Commands in the place of Slurm's; each fault is what the real ones print."""
+    for name, does in {"sbatch": sbatch, "squeue": squeue, "scancel": f'echo "$1" > {folder}/gone'}.items():
+        (folder / name).write_text(f"#!/bin/sh\n{does}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    request = {"step": "srun", "submit": "sbatch --output LOG"}
+    one = slurm.Probe(request, {}, folder, "0")
+    outcome = one.submit() or dict(slurm.answers({"gpu": one}, 8, lambda what: None))["gpu"]
+    assert outcome.state == state and said in outcome.said and outcome.fix
+    assert (folder / "gone").exists() == ("PENDING" in squeue)
+
+
 def job(rule: str, threads: int = 1, local: bool = False, **resources) -> SimpleNamespace:
     facts = {"name": rule, "threads": threads, "is_local": local, "resources": Resources(resources)}
     return SimpleNamespace(rule=SimpleNamespace(name=rule), **facts)

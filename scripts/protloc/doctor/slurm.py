@@ -126,7 +126,7 @@ class Probe:
         self._submit = [str(self._log) if one == "LOG" else one for one in shlex.split(request["submit"])]
         self._job = ""
         self._earliest = self._ended = 0.0
-        self._reason = ""
+        self._state, self._reason = "", "None"
 
     def submit(self) -> Judgement | None:
         """Give the job to Slurm; what is wrong if it does not take it."""
@@ -146,14 +146,14 @@ class Probe:
             return json.loads(self._answer.read_text()), (self._earliest, time.time())
         now = time.time()
         said = _said("squeue", "--noheader", "--job", self._job, "--format", "%T %r")
-        state, _, self._reason = said.partition(" ")
-        if state == "PENDING":
+        self._state, _, self._reason = said.partition(" ")
+        if self._state == "PENDING":
             self._earliest = now
             if NEVER.search(self._reason):
                 self.cancel()
                 said = f"the job would wait for ever: {self._reason}"
                 return bad(said, "correct what is asked for in the profile")
-        over = state not in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING")
+        over = self._state not in ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING")
         self._ended = (self._ended or now) if over else 0.0
         if self._ended and now - self._ended > (5.0 if self._log.is_file() else LATENCY_S):
             return self._dead()
@@ -172,8 +172,9 @@ class Probe:
     def waiting(self) -> Judgement:
         """What to say of a job that has not been started in time; it is cancelled."""
         self.cancel()
+        state = self._state.lower() or "not seen"
         return unknown(
-            f"job {self._job} was not done in time ({self._reason or 'no reason given'})",
+            f"job {self._job} was not done in time ({state}, reason: {self._reason})",
             "ask again with a longer --wait, or when the cluster is less busy",
         )
 
