@@ -15,6 +15,7 @@ help:
 	@echo "make bench     measure speed and memory, side by side with rivals: docs/benchmarks.md"
 	@echo "make lint      check style and the workflow's rules"
 	@echo "make format    put the code into the project's style"
+	@echo "make torch-cu126  torch for GPUs whose driver is older than the locked build wants (README)"
 	@echo "make generate  write what is derived from code and lock: schemas, environments, tables of the README"
 
 demo: setup
@@ -56,6 +57,13 @@ format: setup
 
 generate: setup
 	@$(RUN) protloc generate
+
+# The versions of torch and torchvision stay those of the lock; `make setup` brings the locked build back.
+.PHONY: torch-cu126
+torch-cu126: setup
+	@echo "==> Replacing torch by its build for drivers of CUDA 12 (about 3 GB)"
+	@$(UV) pip install --torch-backend=cu126 --reinstall-package torch --reinstall-package torchvision \
+		$$(sed -n 's/^ *"\(torch\(vision\)\?==.*\)",$$/\1/p' pyproject.toml)
 
 setup: $(UV)
 	@echo "==> Setting up the environment of uv.lock in .venv (the first time: about 5 GB)"

@@ -19,11 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return audit(words[1:])
         options = _parser().parse_args(words)
-        options.run(options)
+        return options.run(options) or 0
     except InputError as error:
         print(f"protloc: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,6 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("--pixel-size-um", type=float, default=0.206349, help="of the images (0.206349)")
     probe.set_defaults(run=_probe_channels)
     commands.add_parser("audit", help="what made a result, from what, and whether it is still true")
+    doctor = commands.add_parser("doctor", help="whether a study can run here and on a cluster")
+    doctor.add_argument("--configfile", type=Path, help="the study; left out: the demo")
+    doctor.add_argument("--profile", help="as for snakemake: short jobs try its partitions")
+    doctor.add_argument("--wait", type=float, default=600, help="s that these may wait and take (600)")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.set_defaults(run=_doctor)
     label = commands.add_parser("label", help="write a page on which a person labels cells of a study")
     label.add_argument("results", type=Path, help="folder of a study with cells, such as results/demo")
     label.add_argument("output", type=Path, help="HTML file to write")
@@ -110,6 +115,12 @@ def _probe_channels(options: argparse.Namespace) -> None:
         "proteins;\n  below about two of them nothing is shown."
         "\nnorm, dims: length of the vectors, and over how many directions they spread."
     )
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from protloc.doctor.command import doctor
+
+    return doctor(options.configfile, options.profile, options.wait, options.json)
 
 
 def _label(options: argparse.Namespace) -> None:

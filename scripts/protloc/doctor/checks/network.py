@@ -1,0 +1,37 @@
+"""The network: no job needs one; a study that still has to fetch its images needs it on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+
+from protloc.config.settings import Study
+from protloc.doctor.finding import Check, Judgement, Place, bad, ok
+
+FALLBACK = "pypi.org"
+
+
+def host_of(study: Study) -> str:
+    """The host that images come from, or one that is always there."""
+    bucket = study.acquisition
+    if bucket is None or not bucket.mirror.startswith("s3://"):
+        return FALLBACK
+    return urlparse(bucket.endpoint or "").hostname or f"s3.{bucket.region}.amazonaws.com"
+
+
+def judge(place: Place) -> Iterator[Judgement]:
+    """Whether there is one, and whether that matters."""
+    seen, host = place.answer["network"]["reached"], place.answer["network"]["host"]
+    said = f"{host} is {'reached' if seen else 'not reached'}"
+    fetched = (Path("results") / place.study.study / "fovs.parquet").is_file()
+    if place.is_node or host == FALLBACK or fetched:
+        yield ok(f"{said}; none is needed")
+    elif seen:
+        yield ok(f"{said}: images can be fetched")
+    else:
+        said += ", and the images are still to be fetched"
+        yield bad(said, "start snakemake on a machine with a network")
+
+
+CHECK = Check("network", judge)
