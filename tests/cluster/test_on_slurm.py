@@ -50,7 +50,7 @@ def test_no_job_needs_a_network(ran):
 def test_the_number_of_jobs_is_told_before_they_are_submitted(ran):
     first = (ran.folder / "killed.log").read_text()
     assert len(re.findall(r"\d+ jobs to submit, \d+ that run here:", first)) == 1
-    assert first.index("11 jobs to submit, 4 that run here:") < first.index("submitted with SLURM jobid")
+    assert first.index("11 jobs to submit, 5 that run here:") < first.index("submitted with SLURM jobid")
     assert re.search(r"\n  embed_network +1 +gpu +1 +8 +16000 +240\n", first)
 
 

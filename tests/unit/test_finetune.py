@@ -505,7 +505,8 @@ def test_kills_at_random_moments_change_no_value(small, tmp_path):
         started = time.monotonic()
         child.communicate(timeout=None if told is None else 10)
         done.append((child.returncode, time.monotonic() - started))
-    assert [status for status, _ in done] == [143, -9, 143, -9, 0]
+    told_early = {-15: 143}  # SIGTERM before the step has begun ends it as any process
+    assert [told_early.get(status, status) for status, _ in done] == [143, -9, 143, -9, 0]
     names = {path.name for path in (tmp_path / "killed").iterdir()}
     assert names == {"predictions.parquet", "predictions.parquet.record.json", ".kept", "log"}
     ours, wanted = (

@@ -13,7 +13,7 @@ from conftest import command, mini, run, tables
 KILLS = 10
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ten_kills_at_random_moments_change_no_table(finished, tmp_path):
     chance = random.Random(20)
     killed = 0

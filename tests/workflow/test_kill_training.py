@@ -21,6 +21,7 @@ STUDY = mini(
 )
 ROUTES = [f"{task}/vit_untrained/replicate_fill" for task in ("linear", "finetune")]
 RUNS = [f"results/mini/runs/{route}" for route in ROUTES]
+LOGS = [f"results/mini/logs/{route}.log" for route in (f"probe/{ROUTES[0]}", ROUTES[1])]
 TARGETS = [f"{folder}/predictions.parquet" for folder in RUNS]
 
 
@@ -47,7 +48,7 @@ def forget(folder: Path) -> None:
 
 def begin_training(folder: Path) -> subprocess.Popen:
     """A snakemake in a group of its own, at a moment when all its steps have begun to train."""
-    logs = [folder / f"results/mini/logs/{route}.log" for route in ROUTES]
+    logs = [folder / log for log in LOGS]
     for log in logs:
         log.unlink(missing_ok=True)
     running = subprocess.Popen(
@@ -99,14 +100,14 @@ def test_twenty_signals_to_trainings_change_no_byte_and_are_heard_in_time(finish
     print(f"{rounds} rounds, {max(took):.1f} s at most to end")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_new_seed_trains_one_run_per_fraction_and_split_and_a_removed_one_none(undisturbed, tmp_path):
     folder = shutil.copytree(undisturbed, tmp_path / "seeds", symlinks=True)
     first = [(folder / target).read_bytes() for target in TARGETS]
     found = {}
     for seeds in ([0, 1, 2], [0, 1]):
         again = trained(folder, STUDY | {"splits": STUDY["splits"] | {"seeds": seeds}})
-        logs = [(folder / f"results/mini/logs/{route}.log").read_text() for route in ROUTES]
+        logs = [(folder / log).read_text() for log in LOGS]
         found[len(seeds)] = [line for log in logs for line in log.splitlines() if "to train" in line]
     assert [line.split(": ", 1)[1] for line in found[3]] == [
         "12 runs: 8 kept from before, 4 to train",
