@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from protloc.evaluate.neighbours import score_neighbours
 from protloc.evaluate.paired import Side
@@ -44,7 +45,9 @@ def _scores(score: partial, jobs: Sequence[Job], workers: int) -> Iterator[tuple
 
 def _score(job: Job, draws: int, tested: Proteins) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     table, path, route = job
-    return SCORES[table](read_table(table, path), route, draws, path, tested[table])
+    # The products are small: one thread is faster than two that wait for each other.
+    with threadpool_limits(1):
+        return SCORES[table](read_table(table, path), route, draws, path, tested[table])
 
 
 def _tested(jobs: Sequence[Job]) -> Proteins:
