@@ -84,7 +84,7 @@ def main() -> None:
         axis.minorticks_off()
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("intervals that hold the truth, %")
-    axes[1].legend(frameon=False, loc="center right")
+    axes[1].legend(frameon=False, loc="lower right")
     figure.savefig(ROOT / "docs/coverage.png", dpi=150)
 
 
