@@ -43,6 +43,7 @@ bench: setup
 	@$(RUN) python tests/bench/audit.py
 	@$(RUN) python tests/bench/probe.py
 	@$(RUN) python tests/bench/finetune.py
+	@$(RUN) python tests/bench/evaluate.py
 
 lint: setup
 	@$(RUN) ruff check

@@ -5,7 +5,7 @@ This is the one place where a schema lives; the tables of the README are generat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -235,6 +235,57 @@ TABLES = {
             Column("high", REAL, "97.5 % bound of a bootstrap over proteins"),
         ),
     ),
+    "comparisons": Table(
+        "a paired difference of two routes at a setting, on the same splits",
+        (
+            *(column.name for column in ROUTE),
+            "other_task",
+            "other_backbone",
+            "other_strategy",
+            *(column.name for column in RUN[:3]),
+            "k",
+            "metric",
+        ),
+        (
+            Column("compared", TEXT, "what differs: `backbone`, `strategy`, or `training` (against frozen)"),
+            *ROUTE,
+            Column("other_task", TEXT, "the same of the other side; differs under `training` alone"),
+            Column("other_backbone", TEXT, "as backbone"),
+            Column("other_strategy", TEXT, "as strategy; differs also where one side has none"),
+            *RUN[:3],
+            K,
+            Column("metric", TEXT, "`macro_f1` or `protein_macro_f1`"),
+            Column("runs", INT, "number of seeds that both sides have"),
+            Column("missing", INT, "number of seeds that one side lacks: they are left out"),
+            Column("proteins", INT, "number of proteins tested in these seeds"),
+            Column("difference", REAL, "this side minus the other, mean over seeds; empty for none", True),
+            Column("sd", REAL, "standard deviation of it over seeds, n - 1; empty for one seed", True),
+            Column("low", REAL, "2.5 % bound, both sides in the same draws; empty for one protein", True),
+            Column("high", REAL, "97.5 % bound, as low", nullable=True),
+            Column("p", REAL, "two-sided, from the standard deviation over draws; empty as low", True),
+            Column(
+                "p_holm",
+                REAL,
+                "p after Holm's correction among all rows of its task, setting and metric",
+                True,
+            ),
+        ),
+    ),
+    "enough": Table(
+        "how much labelled data is enough for a route",
+        (*(column.name for column in (*ROUTE, *RUN[:2])), "metric"),
+        (
+            *ROUTE,
+            *RUN[:2],
+            Column("metric", TEXT, "as in summary"),
+            Column("fractions", INT, "number of fractions that were tried"),
+            Column("full", REAL, "mean at the full data; empty if that was not tried", nullable=True),
+            Column("fraction", REAL, "the smallest whose interval reaches it; empty as full", nullable=True),
+            Column("mean", REAL, "its mean over seeds", nullable=True),
+            Column("low", REAL, "its 2.5 % bound, as in summary", nullable=True),
+            Column("high", REAL, "its 97.5 % bound", nullable=True),
+        ),
+    ),
 }
 
 
@@ -291,15 +342,19 @@ def _ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
     return arrow.replace_schema_metadata(None)
 
 
-def read_table(name: str, path: Path | str) -> pd.DataFrame:
-    """The table `name` as a frame; raises InputError if the file is damaged or of another kind."""
+def read_table(name: str, path: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """The table `name` as a frame, or some of its columns.
+
+    Raises InputError if the file is damaged or of another kind.
+    """
+    wanted = [column for column in TABLES[name].columns if columns is None or column.name in columns]
     try:
-        arrow = pq.read_table(path)
+        arrow = pq.read_table(path, columns=columns and list(columns))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable {name} table ({error}); delete it and run again") from error
     fields = {field.name: field.type for field in arrow.schema}
-    if fields != {column.name: column.type for column in TABLES[name].columns}:
+    if fields != {column.name: column.type for column in wanted}:
         raise InputError(f"{path}: not a {name} table: its columns are {fields}")
     frame = arrow.replace_schema_metadata(None).to_pandas()
-    whole = [column.name for column in TABLES[name].columns if column.nullable and column.type == INT]
+    whole = [column.name for column in wanted if column.nullable and column.type == INT]
     return frame.astype(dict.fromkeys(whole, "Int64"))  # pandas would make floats of them

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from protloc.errors import InputError
-from protloc.evaluate.bootstrap import intervals, weights
+from protloc.evaluate.bootstrap import interval, resample, weights
 from protloc.evaluate.neighbours import VOTES, count_votes, score_neighbours
 from protloc.knn import run as run_module
 from protloc.knn.draw import draw
@@ -216,7 +216,7 @@ def test_faults_are_named():
 def test_scores_of_votes_are_those_of_scikit_learn_over_the_classes_that_are_true(tmp_path):
     table = all_rows(drawn("random", dimension=20), labelled())
     table.loc[(table["seed"] == 1) & (table["truth"] == "class 3"), "truth"] = "class 0"
-    metrics, summary = score_neighbours(table, ["cell", "vit", "none"], 50, "n")
+    metrics, summary, _ = score_neighbours(table, ["cell", "vit", "none"], 50, "n")
     for name, scores in (("metrics", metrics), ("summary", summary)):
         write_table(name, scores, tmp_path / name)
     votes = metrics[metrics["metric"].str.endswith("_f1")]
@@ -235,13 +235,14 @@ def test_scores_of_votes_are_those_of_scikit_learn_over_the_classes_that_are_tru
 
 def test_the_interval_of_a_k_is_that_of_a_setting_by_itself(tmp_path):
     table = all_rows(drawn("random", dimension=20), labelled())
-    _, summary = score_neighbours(table, ["cell", "vit", "none"], 200, "n")
+    _, summary, _ = score_neighbours(table, ["cell", "vit", "none"], 200, "n")
     write_table("summary", summary, tmp_path / "summary")
     summary = read_table("summary", tmp_path / "summary").set_index(["task", "split_unit", "k", "metric"])
     rows = table[table["apart"] == "protein"]
     genes, classes = (pd.Index(np.unique(rows[name])) for name in ("gene", "truth"))
-    counts = np.stack([count_votes(run, genes, classes) for _, run in rows.groupby("seed")])
-    bounds = intervals(counts[:, :, 6], weights(len(genes), 200, ["protein", "single"]))["macro_f1"]
+    of_draws = weights(len(genes), 200, ["protein", "single"])
+    counts = [count_votes(run, genes, classes)[:, 6] for _, run in rows.groupby("seed")]
+    bounds = interval(np.stack([resample(of_run, of_draws)["macro_f1"] for of_run in counts]))
     row = summary.loc[("knn_weighted", "protein", 5, "macro_f1")]  # place 6: the third k of the second vote
     assert bounds.tolist() == [row["low"], row["high"]]
     assert row["runs"] == 2 and row["low"] <= row["mean"] <= row["high"] and row["sd"] > 0

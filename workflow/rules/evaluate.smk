@@ -1,6 +1,7 @@
 """Evaluate: what the predictions of all runs are worth.
 
-Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a run) and summary.parquet (over seeds, with intervals).
+Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with
+intervals), comparisons.parquet (pairs of routes) and enough.parquet (how much labelled data is).
 """
 
 
@@ -11,12 +12,15 @@ rule evaluate:
     output:
         metrics=f"{RESULTS}/metrics.parquet",
         summary=f"{RESULTS}/summary.parquet",
+        comparisons=f"{RESULTS}/comparisons.parquet",
+        enough=f"{RESULTS}/enough.parquet",
     log:
         f"{RESULTS}/logs/evaluate.log",
     benchmark:
         f"{RESULTS}/benchmarks/evaluate.tsv"
     conda:
         f"{ENVS}/analysis.yaml"
+    threads: 16
     params:
         routes={
             "predictions": [[task, "fov", *route] for task, route in TRAINED],
@@ -25,6 +29,6 @@ rule evaluate:
         draws=STUDY.figures.bootstrap_draws,
         code=code("evaluate.py"),
     message:
-        "Score all runs, with intervals"
+        "Score all runs and compare them, with intervals"
     script:
         f"{SCRIPTS}/evaluate.py"

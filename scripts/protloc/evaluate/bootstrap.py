@@ -1,4 +1,4 @@
-"""Intervals by bootstrap over proteins (Efron 1979): fields of one protein are not independent."""
+"""Draws of proteins (Efron 1979), the same for all runs: fields of one protein are not independent."""
 
 from __future__ import annotations
 
@@ -17,36 +17,52 @@ METRICS = {"macro_f1": macro_of_present, "micro_f1": micro}
 
 
 def weights(proteins: int, draws: int, setting: Sequence[str]) -> np.ndarray:
-    """How often each protein is drawn, float64 (draws, proteins), the same for equal `setting`."""
+    """How often each protein is drawn, float32 (proteins, draws), the same for equal `setting`."""
     return _weights(proteins, draws, tuple(setting))
 
 
 @lru_cache(maxsize=16)  # routes share their settings
 def _weights(proteins: int, draws: int, setting: tuple[str, ...]) -> np.ndarray:
     rng = np.random.default_rng(int(sha256_value(list(setting)), 16))
-    return rng.multinomial(proteins, np.full(proteins, 1 / proteins), size=draws).astype(np.float64)
+    drawn = rng.multinomial(proteins, np.full(proteins, 1 / proteins), size=draws)
+    return np.ascontiguousarray(drawn.T, dtype=np.float32)
 
 
-def by_protein(runs: Sequence[Level], genes: np.ndarray) -> np.ndarray:
-    """Counts summed over each protein's rows: float64 (runs, proteins, 3, classes), 0 where it has none."""
-    sums = np.zeros((len(runs), len(genes), *runs[0].counts.shape[1:]))
-    for of_run, run in zip(sums, runs, strict=True):
-        np.add.at(of_run, np.searchsorted(genes, run.genes.astype(str)), run.counts)
+def by_protein(run: Level, genes: np.ndarray) -> np.ndarray:
+    """Counts summed over each protein's rows: float32 (proteins, 3, classes), 0 where the run has none."""
+    of = np.searchsorted(genes, run.genes.astype(str))
+    order = np.argsort(of, kind="stable")
+    own, starts = np.unique(of[order], return_index=True)
+    sums = np.zeros((len(genes), *run.counts.shape[1:]), dtype=np.float32)
+    sums[own] = np.add.reduceat(run.counts[order], starts)
     return sums
 
 
-def intervals(counts: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
-    """The two bounds (2, …) of each metric's mean over runs: a 95 % interval.
+def resample(counts: np.ndarray, drawn: np.ndarray) -> dict[str, np.ndarray]:
+    """Each metric of a run in each draw, float64 (draws, …); NaN in a draw with none of its proteins.
 
-    `counts` (runs, proteins, …, 3, classes) are sums by protein, for one setting or for several at once;
-    `drawn` are weights. A run with none of its proteins in a draw does not count there.
+    `counts` (proteins, …, 3, classes) are sums by protein, for one setting or for several at once; `drawn`
+    are weights.
     """
-    runs, proteins, *shape = counts.shape
-    flat = np.moveaxis(counts, 1, 0).reshape(proteins, -1)
-    resampled = (drawn @ flat).reshape(len(drawn), runs, *shape)  # sums of integers: exact in any order
-    empty = resampled.sum(axis=(-2, -1)) == 0
-    bounds = {}
-    for name, metric in METRICS.items():
-        means = np.nanmean(np.where(empty, np.nan, metric(resampled)), axis=1)
-        bounds[name] = np.percentile(means, PERCENTILES, axis=0)
-    return bounds
+    flat = counts.reshape(len(counts), -1).astype(np.float32)
+    own = flat.any(axis=1)  # a run tests a part of the study's proteins: the others add nothing
+    sums = flat[own].T @ drawn[own]  # integers below 2^24: exact in any order
+    sums = np.moveaxis(sums.reshape(*counts.shape[1:], drawn.shape[1]), -1, 0)
+    empty = sums.sum(axis=(-2, -1)) == 0
+    return {name: np.where(empty, np.nan, metric(sums)) for name, metric in METRICS.items()}
+
+
+def mean_of_runs(resampled: np.ndarray) -> np.ndarray:
+    """The mean over runs in each draw: (draws, …) of (runs, draws, …), of the runs that are in the draw."""
+    there = ~np.isnan(resampled)
+    summed = np.where(there, resampled, 0).sum(axis=0, dtype=float)
+    runs = there.sum(axis=0)
+    return np.divide(summed, runs, out=np.full(runs.shape, np.nan), where=runs > 0)
+
+
+def interval(resampled: np.ndarray) -> np.ndarray:
+    """The two bounds (2, …) of the mean over runs, a 95 % interval by percentiles, of (runs, draws, …).
+
+    Draws in which no run has a protein do not count.
+    """
+    return np.nanpercentile(mean_of_runs(resampled), PERCENTILES, axis=0)

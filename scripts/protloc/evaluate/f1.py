@@ -41,4 +41,5 @@ def _f1(both: np.ndarray, false_positive: np.ndarray, false_negative: np.ndarray
 
 def _ratio(part: np.ndarray, whole: np.ndarray, nothing: float) -> np.ndarray:
     """`part` / `whole`, and `nothing` where the whole is 0."""
-    return np.divide(part, whole, out=np.full(np.shape(part), nothing, dtype=float), where=whole > 0)
+    out = np.full_like(part, nothing, dtype=float)  # in the same order in memory: several times as fast
+    return np.divide(part, whole, out=out, where=whole > 0, dtype=float)

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from protloc.errors import InputError
-from protloc.evaluate.bootstrap import intervals, weights
+from protloc.evaluate.bootstrap import interval, resample, weights
 from protloc.evaluate.f1 import macro_of_present, micro
+from protloc.evaluate.paired import METRICS as COMPARED
+from protloc.evaluate.paired import Side
 from protloc.evaluate.shortcuts import shortcuts
 
 VOTES = {"knn": "plain", "knn_weighted": "weighted"}
@@ -17,44 +19,70 @@ METRICS = {"macro_f1": macro_of_present, "micro_f1": micro}  # over the classes 
 
 
 def score_neighbours(
-    neighbours: pd.DataFrame, route: Sequence[str], draws: int, name: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of `metrics` and of `summary` for the table `neighbours` of one route, read from the file `name`.
+    neighbours: pd.DataFrame,
+    route: Sequence[str],
+    draws: int,
+    name: str,
+    tested: Mapping[tuple[str, str], np.ndarray] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
+    """Rows of `metrics` and of `summary`, and what is compared, of one route, read from the file `name`.
 
-    `route` is level, backbone and strategy. Raises InputError if k differs between the runs of a setting.
+    `route` is level, backbone and strategy; `tested` is as for a route of predictions. Raises InputError if k
+    differs between the runs of a setting.
     """
-    metrics, summary = [], []
-    for (unit, policy), rows in neighbours.groupby(["apart", "label_policy"]):
+    metrics, summary, sides = [], [], []
+    for setting, rows in neighbours.groupby(["apart", "label_policy"]):
         if rows["k"].map(tuple).nunique() > 1:
+            unit, policy = setting
             raise InputError(
                 f"{name}: k differs between seeds at {unit}, {policy}; run again with --forcerun knn"
             )
         keys = dict(zip(("level", "backbone", "strategy"), route, strict=True))
-        keys |= {"split_unit": unit, "label_policy": policy, "fraction": 1.0}
-        of_runs, of_setting = _score(rows, draws, (unit, policy))
+        keys |= {"split_unit": setting[0], "label_policy": setting[1], "fraction": 1.0}
+        genes = tested[setting] if tested else np.unique(rows["gene"].astype(str))
+        of_runs, of_setting, compared = _score(rows, pd.Index(genes), draws, setting, route)
         metrics.append(of_runs.assign(**keys))
-        if unit == "cell":
+        if setting[0] == "cell":
             metrics.append(_shortcuts(rows).assign(**keys))
         summary.append(of_setting.assign(**keys))
-    return pd.concat(metrics, ignore_index=True), pd.concat(summary, ignore_index=True)
+        sides += compared
+    return pd.concat(metrics, ignore_index=True), pd.concat(summary, ignore_index=True), sides
 
 
-def _score(rows: pd.DataFrame, draws: int, setting: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Each seed's metrics, and their summary, at one setting."""
-    genes, classes = (pd.Index(rows[name].unique()).sort_values() for name in ("gene", "truth"))
+def _score(
+    rows: pd.DataFrame, genes: pd.Index, draws: int, setting: Sequence[str], route: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
+    """Each seed's metrics, their summary, and what is compared, at one setting."""
+    classes = pd.Index(rows["truth"].unique()).sort_values()
     counts = {seed: count_votes(run, genes, classes) for seed, run in rows.groupby("seed")}
     k = pd.array(rows["k"].iloc[0], dtype="Int64")
     columns = pd.MultiIndex.from_product([VOTES, k], names=["task", "k"])
     drawn = weights(len(genes), draws, setting)
-    metrics, summary = [], []
-    for metric, bounds in intervals(np.stack(list(counts.values())), drawn).items():
-        values = {seed: METRICS[metric](of_run.sum(axis=0)) for seed, of_run in counts.items()}
+    of_seeds = [resample(of_run, drawn) for of_run in counts.values()]
+    proteins = [np.flatnonzero(of_run.any(axis=(1, 2, 3))) for of_run in counts.values()]
+    metrics, summary, sides = [], [], []
+    for metric, function in METRICS.items():
+        values = {seed: function(of_run.sum(axis=0)) for seed, of_run in counts.items()}
         of_runs = _long(values, columns).assign(metric=metric)
         metrics.append(of_runs)
         over_seeds = of_runs.groupby(["task", "k", "metric"], sort=False)["value"]
         of_metric = over_seeds.agg(runs="count", mean="mean", sd="std").reset_index()
+        resampled = np.stack([of_run[metric] for of_run in of_seeds])
+        bounds = interval(resampled)
         summary.append(of_metric.assign(low=bounds[0], high=bounds[1]))
-    return pd.concat(metrics), pd.concat(summary)
+        if metric in COMPARED:
+            sides += [
+                Side(
+                    (task, *route[1:]),
+                    (route[0], *setting, 1.0, int(k_of), metric),
+                    np.array(list(counts)),
+                    np.array([of_run[place] for of_run in values.values()]),
+                    resampled[:, :, place].astype(np.float32),
+                    proteins,
+                )
+                for place, (task, k_of) in enumerate(columns)
+            ]
+    return pd.concat(metrics), pd.concat(summary), sides
 
 
 def _shortcuts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from protloc.errors import InputError
-from protloc.evaluate.bootstrap import by_protein, intervals, weights
+from protloc.evaluate.bootstrap import by_protein, interval, resample, weights
 from protloc.evaluate.f1 import macro, micro, per_class
 from protloc.evaluate.levels import Level, levels
+from protloc.evaluate.paired import METRICS as COMPARED
+from protloc.evaluate.paired import Side
 from protloc.evaluate.probabilities import calibration_error, macro_average_precision
 from protloc.tables import ROUTE, RUN
 
@@ -20,13 +22,19 @@ SETTING = [column.name for column in RUN if column.name != "seed"]
 
 
 def score_route(
-    predictions: pd.DataFrame, route: Sequence[str], draws: int, name: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of `metrics` and of `summary` for the predictions of one route, read from the file `name`.
+    predictions: pd.DataFrame,
+    route: Sequence[str],
+    draws: int,
+    name: str,
+    tested: Mapping[tuple[str, str], np.ndarray] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
+    """Rows of `metrics` and of `summary`, and what is compared, of one route, read from the file `name`.
 
-    Raises InputError if the runs of a setting do not list the same classes.
+    `tested` are the proteins to draw from, sorted, by split unit and label policy: for routes that are to be
+    paired those of all; without it, those of each setting. Raises InputError if the runs of a setting do not
+    list the same classes.
     """
-    metrics, summary = [], []
+    metrics, summary, sides = [], [], []
     for setting, rows in predictions.groupby(SETTING):
         if rows["classes"].map(tuple).nunique() > 1:
             raise InputError(
@@ -34,12 +42,17 @@ def score_route(
             )
         keys = dict(zip(SETTING, setting, strict=True))
         runs = {seed: levels(run, keys["label_policy"]) for seed, run in rows.groupby("seed")}
+        genes = tested[setting[:2]] if tested else np.unique(rows["gene"].astype(str))
+        drawn = weights(len(genes), draws, setting[:2])
+        resampled = _resample(list(runs.values()), genes, drawn)
         of_runs = _metrics(runs, keys["label_policy"])
         metrics.append(of_runs.assign(**keys))
-        summary.append(_summary(of_runs, _intervals(list(runs.values()), draws, setting[:2])).assign(**keys))
+        bounds = {metric: interval(of_metric) for metric, of_metric in resampled.items()}
+        summary.append(_summary(of_runs, bounds).assign(**keys))
+        sides += _sides(of_runs, resampled, runs, genes, route, setting)
     columns = dict(zip((column.name for column in ROUTE), route, strict=True)) | {"k": NO_K}
     whole = (pd.concat(tables, ignore_index=True).assign(**columns) for tables in (metrics, summary))
-    return tuple(whole)
+    return *whole, sides
 
 
 def _metrics(runs: Mapping[int, Mapping[str, Level]], policy: str) -> pd.DataFrame:
@@ -64,17 +77,46 @@ def _values(level: Level, policy: str) -> dict[str, float]:
     }
 
 
-def _intervals(
-    runs: Sequence[Mapping[str, Level]], draws: int, setting: Sequence[str]
+def _resample(
+    runs: Sequence[Mapping[str, Level]], genes: np.ndarray, drawn: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """95 % interval of each metric, from the same draws for all seeds, fractions and routes: paired."""
-    genes = np.unique(np.concatenate([run["protein_"].genes for run in runs]))
-    drawn = weights(len(genes), draws, setting)
+    """Each metric in the same draws for all seeds, fractions and routes: float64 (runs, draws)."""
     return {
-        prefix + name: bounds
+        prefix + name: np.stack(values)
         for prefix in runs[0]
-        for name, bounds in intervals(by_protein([run[prefix] for run in runs], genes), drawn).items()
+        for name, values in _by_metric(
+            [resample(by_protein(run[prefix], genes), drawn) for run in runs]
+        ).items()
     }
+
+
+def _by_metric(runs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    return {name: [run[name] for run in runs] for name in runs[0]}
+
+
+def _sides(
+    metrics: pd.DataFrame,
+    resampled: Mapping[str, np.ndarray],
+    runs: Mapping[int, Mapping[str, Level]],
+    genes: np.ndarray,
+    route: Sequence[str],
+    setting: Sequence,
+) -> list[Side]:
+    """What is compared of a setting: its metrics with their draws, at half the precision of memory."""
+    task, level, *names = route
+    values = metrics.pivot(index="metric", columns="seed", values="value")
+    proteins = [np.searchsorted(genes, run["protein_"].genes) for run in runs.values()]
+    return [
+        Side(
+            (task, *names),
+            (level, *setting, None, metric),
+            np.array(list(runs)),
+            values.loc[metric, list(runs)].to_numpy(),
+            resampled[metric].astype(np.float32),
+            proteins,
+        )
+        for metric in COMPARED
+    ]
 
 
 def _summary(metrics: pd.DataFrame, bounds: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -1,0 +1,67 @@
+"""All runs of a study, scored route by route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from protloc.evaluate.neighbours import score_neighbours
+from protloc.evaluate.paired import Side
+from protloc.evaluate.scores import score_route
+from protloc.parallel import in_order
+from protloc.progress import progress
+from protloc.tables import read_table
+
+Job = tuple[str, str, Sequence[str]]  # table, file, route
+SCORES = {"predictions": score_route, "neighbours": score_neighbours}
+UNIT = {"predictions": "split_unit", "neighbours": "apart"}
+Proteins = dict[str, dict[tuple[str, str], np.ndarray]]
+
+
+def score_study(
+    jobs: Sequence[Job], draws: int, workers: int
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
+    """Rows of `metrics` and of `summary`, and what is compared, of all routes: the same for any `workers`."""
+    score = partial(_score, draws=draws, tested=_tested(jobs))
+    found = list(progress(_scores(score, jobs, workers), total=len(jobs), unit="routes"))
+    metrics, summary, sides = zip(*found, strict=True)
+    whole = (pd.concat(tables, ignore_index=True) for tables in (metrics, summary))
+    return *whole, [side for of_route in sides for side in of_route]
+
+
+def _scores(score: partial, jobs: Sequence[Job], workers: int) -> Iterator[tuple]:
+    if workers == 1:  # a process would take longer to start than a small study takes
+        yield from map(score, jobs)
+    else:
+        ahead = 2 * workers
+        for _, found in in_order(score, jobs, workers=workers, ahead=ahead, pool=ProcessPoolExecutor):
+            yield found
+
+
+def _score(job: Job, draws: int, tested: Proteins) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
+    table, path, route = job
+    # The products are small: one thread is faster than two that wait for each other.
+    with threadpool_limits(1):
+        return SCORES[table](read_table(table, path), route, draws, path, tested[table])
+
+
+def _tested(jobs: Sequence[Job]) -> Proteins:
+    """The proteins of all runs, by table, unit and label policy: what is drawn from, for every route alike.
+
+    A route that lacks a run would else draw from fewer proteins, and be paired with nothing.
+    """
+    tested: dict[str, dict[tuple[str, str], set[str]]] = {table: {} for table in SCORES}
+    for table, path, _ in jobs:
+        columns = [UNIT[table], "label_policy", "gene"]
+        rows = read_table(table, path, columns).drop_duplicates()
+        for setting, genes in rows.groupby(columns[:2])["gene"]:
+            tested[table].setdefault(setting, set()).update(genes)
+    return {
+        table: {setting: np.array(sorted(genes)) for setting, genes in of.items()}
+        for table, of in tested.items()
+    }
