@@ -69,7 +69,7 @@ KINDS = (("backbone", BACKBONES), ("strategy", STRATEGIES))
 
 
 def score(root: Path) -> None:
-    """The work of the step `evaluate`; prints its time and the memory of its processes."""
+    """The work of the step `evaluate`; prints the time and memory of its processes."""
     from protloc.evaluate.enough import enough
     from protloc.evaluate.paired import compare
     from protloc.evaluate.study import score_study
@@ -83,20 +83,20 @@ def score(root: Path) -> None:
     for name, table in made.items():
         write_table(name, table, root / f"{name}.parquet")
     compared = time.perf_counter()
-    peak = sum(
-        count * resource.getrusage(who).ru_maxrss / 1024
-        for who, count in ((resource.RUSAGE_SELF, 1), (resource.RUSAGE_CHILDREN, WORKERS))
-    )
+    own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu = sum(of.ru_utime + of.ru_stime for of in (own, workers))
+    peak = (own.ru_maxrss + WORKERS * workers.ru_maxrss) / 1024
     rows = len(made["comparisons"])
-    print(f"| {scored - started:.0f} s | {compared - scored:.0f} s | {peak:.0f} MB | {rows} |")
+    wall = f"{scored - started:.0f} s | {compared - scored:.0f} s"
+    print(f"| {wall} | {cpu:.0f} s | {peak:.0f} MB | {rows} |")
 
 
 def main() -> None:
     """Print a Markdown table: seconds to score and to compare, memory of all processes, pairs compared."""
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder))
-        print("| score 7,200 runs | compare | peak memory, at most | comparisons |")
-        print("| ---: | ---: | ---: | ---: |")
+        print("| score 7,200 runs | compare | processor | peak memory, at most | comparisons |")
+        print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
         subprocess.run([sys.executable, __file__, folder], check=True)
 
 

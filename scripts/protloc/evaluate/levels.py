@@ -31,9 +31,8 @@ def levels(run: pd.DataFrame, policy: str) -> dict[str, Level]:
 
     `run` holds rows of `predictions`. A protein is predicted from the mean of its fields' probabilities.
     """
-    binarizer = MultiLabelBinarizer(classes=run["classes"].iloc[0])
-    truth = binarizer.fit_transform(run["truth"]).astype(bool)
-    predicted = binarizer.transform(run["predicted"]).astype(bool)
+    binarizer = MultiLabelBinarizer(classes=run["classes"].iloc[0]).fit([])
+    truth, predicted = (_indicators(run[name], binarizer) for name in ("truth", "predicted"))
     classes, scores = list(run["classes"].iloc[0]), np.stack(run["probabilities"]).astype(float)
     fields = Level(run["gene"].to_numpy(), count(truth, predicted), truth, scores, classes)
     genes, first, protein = np.unique(fields.genes.astype(str), return_index=True, return_inverse=True)
@@ -43,3 +42,10 @@ def levels(run: pd.DataFrame, policy: str) -> dict[str, Level]:
     means = sums / np.bincount(protein)[:, None]
     counts = count(truth[first], decide(means, policy, cuts))
     return {"": fields, "protein_": Level(genes, counts, truth[first], means, classes)}
+
+
+def _indicators(labels: pd.Series, binarizer: MultiLabelBinarizer) -> np.ndarray:
+    """Which classes each row names: bool (rows, classes). The few sets that there are are looked up once."""
+    sets: dict[tuple[str, ...], int] = {}
+    places = [sets.setdefault(tuple(names), len(sets)) for names in labels]
+    return binarizer.transform(list(sets)).astype(bool)[places]

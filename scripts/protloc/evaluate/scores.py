@@ -36,7 +36,7 @@ def score_route(
     """
     metrics, summary, sides = [], [], []
     for setting, rows in predictions.groupby(SETTING):
-        if rows["classes"].map(tuple).nunique() > 1:
+        if len(set(map(tuple, rows["classes"]))) > 1:
             raise InputError(
                 f"{name}: classes differ between seeds at {setting}; run again with --forcerun split"
             )
