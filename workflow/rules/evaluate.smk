@@ -20,7 +20,9 @@ rule evaluate:
         f"{RESULTS}/benchmarks/evaluate.tsv"
     conda:
         f"{ENVS}/analysis.yaml"
-    threads: 16
+    threads: 4
+    resources:
+        mem_mb=memory(8000),
     params:
         routes={
             "predictions": [[task, "fov", *route] for task, route in TRAINED],
