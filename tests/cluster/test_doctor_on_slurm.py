@@ -26,7 +26,7 @@ PROFILE = {
     "executor": "slurm",
     "jobs": 2,
     "default-resources": {"mem_mb": 1000, "runtime": 10, **ON_CPU},
-    "set-threads": {"embed_network": 1, "embed_features": 1, "simulate": 1, "finetune": 1},
+    "set-threads": dict.fromkeys(("embed_network", "embed_features", "simulate", "finetune", "evaluate"), 1),
     "set-resources": {"embed_network": ON_GPU, "finetune": ON_GPU},
 }
 
