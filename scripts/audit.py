@@ -6,10 +6,10 @@ from pathlib import Path
 
 from protloc.audit.command import as_json
 from protloc.audit.digests import Digests
+from protloc.audit.judge import Audit
 from protloc.audit.page import audit_page
 from protloc.audit.study import open_study
 from protloc.audit.text import problems
-from protloc.audit.verdicts import Audit
 from protloc.records import recorded
 
 with recorded(snakemake) as outputs:

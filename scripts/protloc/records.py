@@ -110,7 +110,8 @@ def _put_in_place(temporary: Path, path: Path, facts: dict, run: dict) -> None:
     if path.is_dir():  # Snakemake makes the folder of a directory() output; a folder replaces only no folder
         remove(path)
     temporary.replace(path)
-    write_text(record_path(path), as_text(record | {"seal": sha256_value(record)}))
+    sealed = record | {"seal": sha256_value(record)}
+    write_text(record_path(path), json.dumps(sealed, indent=1) + "\n")
 
 
 def retire(path: Path) -> None:
@@ -119,16 +120,20 @@ def retire(path: Path) -> None:
     if record.exists():
         history = history_path(path)
         earlier = history.read_text() if history.exists() else ""
-        line = json.dumps(json.loads(record.read_text()), separators=(",", ":"))
-        write_text(history, earlier + line + "\n")
+        line = _on_one_line(record.read_text(errors="replace"))
+        write_text(history, f"{earlier}{line}\n")
         record.unlink()
+
+
+def _on_one_line(text: str) -> str:
+    """A record for the history; one that somebody has made unreadable is kept as it is."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = {"unreadable": text}
+    return json.dumps(content, separators=(",", ":"))
 
 
 def history_path(result: Path) -> Path:
     """Where the earlier records of a result lie, the oldest first, a line each."""
     return result.with_name(f".{result.name}.history.jsonl")
-
-
-def as_text(record: dict[str, Any]) -> str:
-    """A record as JSON that people can read: an input, a module or a setting to a line."""
-    return json.dumps(record, indent=1) + "\n"

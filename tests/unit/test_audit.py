@@ -14,8 +14,8 @@ import pytest
 from protloc.audit.command import audit
 from protloc.audit.diff import differences
 from protloc.audit.digests import Digests
+from protloc.audit.judge import Audit
 from protloc.audit.study import open_study, study_of
-from protloc.audit.verdicts import Audit
 from protloc.errors import InputError
 from protloc.facts import record_path
 from protloc.figures.style import sheet

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from protloc.audit.digests import Digests
+from protloc.audit.judge import Audit
 from protloc.audit.study import Study, open_study, study_of
 from protloc.audit.text import printable, problems, summary, tree, wants_colour
-from protloc.audit.verdicts import FINE, Audit, Node
+from protloc.audit.verdicts import FINE, Node
 from protloc.errors import InputError
 from protloc.hashing import sha256_value
 from protloc.records import DIGEST_LENGTH
@@ -107,10 +108,11 @@ def _meant(file: Path) -> Path:
     try:
         study_of(file)
     except InputError as error:
-        stamp = read_stamp(file) if file.is_file() else None
-        if stamp is None:
-            raise
-        made = f"made by {stamp['rule']} as {', '.join(stamp['outputs'].values())}"
+        try:
+            stamp = read_stamp(file)
+            made = f"made by {stamp['rule']} as {', '.join(stamp['outputs'].values())}"
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            raise error from None  # there is none, or nothing that can be read
         raise InputError(printable(f"{error}; its stamp says: {made}")) from None
     return file
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +24,17 @@ class Listing:
     folder: Path | None
     rows: tuple[tuple[str, str], ...]
 
-    @property
-    def names(self) -> list[str]:
-        """The names of the files, below the folder."""
-        return [name for name, _ in self.rows]
+    def files(self) -> list[tuple[str, Path | None, str]]:
+        """Each file's name, where it lies (None if it is gone or its name leads out), and its digest."""
+        return [(name, _inside(self.folder, name), digest) for name, digest in self.rows]
 
-    def files(self) -> Iterator[tuple[Path | None, str]]:
-        """Where each file lies, None if it is gone or its name leads out of the folder, and its digest."""
-        return iter(self._files)
 
-    @cached_property
-    def _files(self) -> list[tuple[Path | None, str]]:
-        if self.folder is None:
-            return []
-        home = self.folder.resolve()
-        places = [(self.folder / name, digest) for name, digest in self.rows]
-        return [
-            (place if place.is_file() and place.resolve().is_relative_to(home) else None, digest)
-            for place, digest in places
-        ]
+def _inside(folder: Path, name: str) -> Path | None:
+    try:
+        place = folder / name
+        return place if place.is_file() and place.resolve().is_relative_to(folder.resolve()) else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
 
 
 def listing_of(record: Record, study: Study) -> Listing | None:
@@ -52,7 +42,10 @@ def listing_of(record: Record, study: Study) -> Listing | None:
     import pyarrow.parquet as pq
 
     says = record.facts["params"].get("files")
-    if not isinstance(says, dict) or says.get("listed_in") not in study.records:
+    keys = ("below", "listed_in", "name", "sha256")
+    if not isinstance(says, dict) or not all(isinstance(says.get(key), str) for key in keys):
+        return None
+    if says["listed_in"] not in study.records:
         return None
     table = study.records[says["listed_in"]]
     try:

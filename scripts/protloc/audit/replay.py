@@ -11,9 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from protloc.audit.digests import Digests
+from protloc.audit.judge import Audit
 from protloc.audit.study import Record, Study, study_of
 from protloc.audit.text import printable
-from protloc.audit.verdicts import BROKEN, Audit
+from protloc.audit.verdicts import BROKEN
 from protloc.audit.why import script_of
 from protloc.errors import InputError
 from protloc.facts import HOW, PROJECT, record_path

@@ -19,6 +19,7 @@ from protloc.modules import SCRIPTS
 MARK = "config.yaml"  # every study has one, and its record says what the folder was called
 ASIDE = {"logs": ".log", "benchmarks": ".tsv"}  # folders of Snakemake's, and what lies there
 KEPT = {".audit", ".checkpoints", ".checkpoint.safetensors", ".kept", ".run.json"}  # not for readers
+GROUPS = ("params", "outputs", "code", "versions", "wildcards")  # of a record's facts
 HIDDEN = (".history.jsonl", ".lock", ".lock.guard")  # so end the names of others
 
 
@@ -85,9 +86,12 @@ class Study:
             base, inner = SCRIPTS.parent, name.removeprefix(f"{PROJECT}/")
         if base is None or PurePosixPath(inner).is_absolute():
             return None
-        path = base / inner
-        inside = path.resolve().is_relative_to(base.resolve())
-        return path if inside and (path.is_file() or path.is_dir()) else None
+        try:
+            path = base / inner
+            inside = path.resolve().is_relative_to(base.resolve())
+            return path if inside and (path.is_file() or path.is_dir()) else None
+        except (OSError, ValueError):  # a name that no file can have
+            return None
 
     def files(self) -> Iterator[Path]:
         """Every file below the root that ought to have a record, sorted; links are not followed."""
@@ -133,13 +137,14 @@ def read_record(path: Path) -> Record:
     """A record, whatever its state: what cannot be read is a fault, not an error."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        parts = [content[key] for key in ("output", "sha256", "chain", "seal")]
-        facts, named = content["facts"], content["facts"]["inputs"]
-        fits = all(isinstance(part, str) for part in parts) and all(
-            isinstance(fact["path"], str) and isinstance(fact["sha256"], str) for fact in named
-        )
-        fits = fits and isinstance(content["run"], dict) and isinstance(facts["params"], dict)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        facts = content["facts"]
+        texts = [content[key] for key in ("output", "sha256", "chain", "seal")] + [facts["rule"]]
+        texts += [fact[key] for fact in facts["inputs"] for key in ("name", "path", "sha256")]
+        texts += facts["outputs"].values()
+        groups = [content["run"]] + [facts[key] for key in GROUPS]
+        fits = all(isinstance(text, str) for text in texts)
+        fits = fits and all(isinstance(group, dict) for group in groups)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return _unreadable(path, f"its record cannot be read ({error})")
     if not fits:
         return _unreadable(path, "its record has values of the wrong kind")
@@ -159,6 +164,6 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _unreadable(path: Path, fault: str) -> Record:
     name = path.name.removesuffix(SUFFIX)
-    facts: dict[str, Any] = {key: {} for key in ("params", "outputs", "code", "versions", "wildcards")}
+    facts: dict[str, Any] = {key: {} for key in GROUPS}
     facts |= {"rule": "?", "inputs": []}
     return Record(path, {"output": name, "sha256": "", "chain": "", "facts": facts, "run": {}}, fault)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from protloc.audit.digests import Digests
+from protloc.audit.judge import Audit
 from protloc.audit.study import Record, study_of
 from protloc.audit.text import printable
-from protloc.audit.verdicts import FINE, Audit, Node, Verdict
+from protloc.audit.verdicts import FINE, Node, Verdict
 from protloc.errors import InputError
 from protloc.modules import SCRIPTS, library_versions, module_hashes
 
