@@ -343,3 +343,55 @@ def test_records_that_name_each_other_as_inputs_end(small):
         content["seal"] = sha256_value({key: value for key, value in content.items() if key != "seal"})
         record.write_text(json.dumps(content))
     assert verdicts(small / R)["pixels.npy"] == "stale"
+
+
+def reseal(path: Path, change) -> None:
+    """Change what a record says, and make it agree with itself."""
+    content = json.loads(path.read_text())
+    change(content)
+    content["chain"] = sha256_value([content["sha256"], content["facts"]])
+    content["seal"] = sha256_value({key: value for key, value in content.items() if key != "seal"})
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("path", ["a\0b", "x" * 5000])
+def test_an_input_whose_name_no_file_can_have_is_no_crash(small, path):
+    def name_it(content):
+        content["facts"]["inputs"][0] = {"name": "x", "path": path, "sha256": "0" * 64}
+
+    reseal(small / R / "pixels.npy.record.json", name_it)
+    assert verdicts(small / R) == {path: "not here"}
+    for question in ([], ["why"]):
+        audit([*question, str(small / R / "pixels.npy")])
+
+
+@pytest.mark.parametrize("key", ["rule", "params", "outputs", "code", "versions", "wildcards"])
+def test_facts_of_the_wrong_kind_are_a_verdict(small, key):
+    reseal(small / R / "pixels.npy.record.json", lambda content: content["facts"].update({key: [1]}))
+    assert verdicts(small / R) == {"pixels.npy": "modified"}
+
+
+def test_a_listing_of_the_wrong_kind_is_no_crash(small):
+    files = {"below": 1, "listed_in": [], "name": "key"}
+    reseal(
+        small / R / "fovs.parquet.record.json", lambda content: content["facts"]["params"].update(files=files)
+    )
+    assert verdicts(small / R)["fovs.parquet"] == "modified"
+
+
+def test_a_record_that_lies_beside_another_result_is_named(small):
+    shutil.copy(small / R / "pixels.npy.record.json", small / R / "other.npy.record.json")
+    assert verdicts(small / R) == {"other.npy.record.json": "orphan"}
+
+
+def test_a_step_whose_earlier_record_is_nonsense_keeps_it_and_goes_on(small):
+    (small / R / "pixels.npy.record.json").write_bytes(b"\xff{")
+    make_study()
+    assert verdicts(small / R) == {}
+    assert "unreadable" in history_path(small / R / "pixels.npy").read_text()
+
+
+def test_a_lone_file_that_cannot_be_read_is_one_line(small):
+    (small / "lone.parquet").write_bytes(b"PAR1 nonsense PAR1")
+    with pytest.raises(InputError, match="lies in no folder of results"):
+        audit([str(small / "lone.parquet")])

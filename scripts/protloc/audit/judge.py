@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,8 +125,9 @@ class Audit:
         """An input without a record: listed among the sources, or a stranger; gone, or never here."""
         file = self.study.located(name)
         if file is None:
-            gone = self.study.workdir and (self.study.workdir / Path(name).parts[0]).is_dir()
-            return Node(name, Verdict.MISSING if gone else Verdict.UNCHECKED, MISSED[bool(gone)])
+            top = self.study.workdir and self.study.workdir / name.partition("/")[0]
+            gone = top is not None and os.path.isdir(top)  # noqa: PTH112 (bears names that no file can have)
+            return Node(name, Verdict.MISSING if gone else Verdict.UNCHECKED, MISSED[gone])
         source = source_of(name, self.digests[file], self.study)
         if source is None:
             reason = "no rule makes it, neither config/sources.csv nor the configuration lists it"
