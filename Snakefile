@@ -30,6 +30,7 @@ include: "workflow/rules/neighbours.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/figures_cells.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/hooks.smk"
 
@@ -38,6 +39,8 @@ localrules:
     all,
     configuration,
     acquire,
+    tables,
+    index,
     report,
     audit,
 
@@ -46,5 +49,6 @@ rule all:
     default_target: True
     input:
         results(),
+        f"{RESULTS}/index.html",
         f"{RESULTS}/report.html",
         f"{RESULTS}/audit.html",

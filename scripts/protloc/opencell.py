@@ -9,6 +9,7 @@ import re
 from typing import NamedTuple
 
 PREFIX = "microscopy/raw/"
+FIELDS = 6301  # projections in the bucket
 ANNOTATIONS = "opencell-localization-annotations.csv"
 COLUMNS = ("target_name", "ensg_id", "annotations_grade_3", "annotations_grade_2", "annotations_grade_1")
 GRADES = {3: "annotations_grade_3", 2: "annotations_grade_2", 1: "annotations_grade_1"}

@@ -286,6 +286,45 @@ TABLES = {
             Column("high", REAL, "its 97.5 % bound", nullable=True),
         ),
     ),
+    "published": Table(
+        "a published claim beside one of the study's values, or beside none",
+        (
+            "claim",
+            *(
+                name
+                for side in ("", "other_")
+                for name in (f"{side}task", f"{side}backbone", f"{side}strategy")
+            ),
+            *("split_unit", "label_policy", "k"),
+        ),
+        (
+            Column("claim", TEXT, "name in `config/published.csv`, which has its words"),
+            Column("level", TEXT, "`fov` or `cell`"),
+            Column("compared", TEXT, "empty: a score; else what differs, as in comparisons", nullable=True),
+            Column("published", REAL, "macro F1, or difference of it; 0 where only its sign was published"),
+            Column("spread", REAL, "standard deviation as published; 0: none was"),
+            Column("source", TEXT, "where it was published"),
+            *(
+                Column(column.name, TEXT, "of the study's value; empty: it has none", True)
+                for column in ROUTE
+                if column.name != "level"
+            ),
+            Column("other_task", TEXT, "of the other side of a difference", nullable=True),
+            Column("other_backbone", TEXT, "the same", nullable=True),
+            Column("other_strategy", TEXT, "the same", nullable=True),
+            Column("split_unit", TEXT, "of the study's value", nullable=True),
+            Column("label_policy", TEXT, "the same", nullable=True),
+            K,
+            Column("runs", INT, "number of seeds", nullable=True),
+            Column(
+                "mean", REAL, "the study's value, all of the labelled data, mean over seeds", nullable=True
+            ),
+            Column("low", REAL, "2.5 % bound of a bootstrap over proteins", nullable=True),
+            Column("high", REAL, "97.5 % bound", nullable=True),
+            Column("verdict", TEXT, "`within`, `above`, `below` (ours beside theirs) or `not comparable`"),
+            Column("reason", TEXT, "why not comparable, or with what reserve; may be empty text"),
+        ),
+    ),
 }
 
 
@@ -358,3 +397,8 @@ def read_table(name: str, path: Path | str, columns: Sequence[str] | None = None
     frame = arrow.replace_schema_metadata(None).to_pandas()
     whole = [column.name for column in wanted if column.nullable and column.type == INT]
     return frame.astype(dict.fromkeys(whole, "Int64"))  # pandas would make floats of them
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """The table `name` without rows, as a study has it that lacks what it is about."""
+    return TABLES[name].schema.empty_table().to_pandas()

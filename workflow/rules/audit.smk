@@ -1,12 +1,13 @@
 """Audit: whether every result, and all that it was made from, is what the records say.
 
-Needs: the report, which comes after everything else. Makes: audit.html, audit.json. `protloc audit` asks more.
+Needs: the report and the page, which come after everything else. Makes: audit.html, audit.json. `protloc audit` asks more.
 """
 
 
 rule audit:
     input:
         report=f"{RESULTS}/report.html",
+        index=f"{RESULTS}/index.html",
     output:
         html=f"{RESULTS}/audit.html",
         json=f"{RESULTS}/audit.json",

@@ -92,7 +92,7 @@ def results():
         names += ["figures/pretraining.svg", "figures/pretraining.png"]
     if STUDY.splits or STUDY.cells:
         names += ["metrics.parquet", "summary.parquet"]
-        names += ["comparisons.parquet", "enough.parquet"]
+        names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
     if STUDY.splits:
         names += [
             "figures/fractions.svg",

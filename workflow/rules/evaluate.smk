@@ -1,7 +1,8 @@
 """Evaluate: what the predictions of all runs are worth.
 
 Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with
-intervals), comparisons.parquet (pairs of routes) and enough.parquet (how much labelled data is).
+intervals), comparisons.parquet (pairs of routes), enough.parquet (how much labelled data is) and published.parquet
+(what others reported, beside it).
 """
 
 
@@ -34,3 +35,25 @@ rule evaluate:
         "Score all runs and compare them, with intervals"
     script:
         f"{SCRIPTS}/evaluate.py"
+
+
+rule published:
+    input:
+        summary=f"{RESULTS}/summary.parquet",
+        comparisons=f"{RESULTS}/comparisons.parquet",
+        fovs=f"{RESULTS}/fovs.parquet",
+        claims=f"{workflow.basedir}/config/published.csv",
+        labels=[] if SIMULATED else STUDY.acquisition.labels,
+    output:
+        published=f"{RESULTS}/published.parquet",
+    log:
+        f"{RESULTS}/logs/published.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        opencell=SOURCES["opencell_labels"].sha256,
+        code=code("published.py"),
+    message:
+        "Put the scores beside those that were published"
+    script:
+        f"{SCRIPTS}/published.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -70,3 +71,20 @@ class Features(Settings):
 
 
 Backbone = Annotated[Network | Features, Field(discriminator="kind")]
+
+
+def untrained_of(registry: Mapping[str, Backbone]) -> dict[str, str]:
+    """By network with weights the control that is the same network without them, where there is one."""
+    rows = {name: row for name, row in registry.items() if isinstance(row, Network)}
+    found = {}
+    for name, row in rows.items():
+        same = (other for other, it in rows.items() if it.weights is None and _shape(it) == _shape(row))
+        control = next(same, None) if row.weights else None
+        if control:
+            found[name] = control
+    return found
+
+
+def _shape(row: Network) -> tuple:
+    """What two networks have in common that differ in their weights alone."""
+    return row.architecture, sorted(row.options.items()), len(row.slots), row.um_per_px

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import urlparse
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from protloc.config.rows import read_rows
 from protloc.config.settings import Name, Settings
-from protloc.errors import InputError
 from protloc.modules import SCRIPTS
 
 SOURCES = SCRIPTS.parent / "config/sources.csv"
@@ -36,26 +35,9 @@ class Source(Settings):
 
 def read_sources(path: Path = SOURCES) -> dict[str, Source]:
     """The rows by name; raises InputError that names line and column for one that does not fit."""
-    sources: dict[str, Source] = {}
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            for row in reader:
-                source = _parse(row, f"{path}: line {reader.line_num}")
-                if source.name in sources:
-                    raise InputError(f"{path}: line {reader.line_num}: name: {source.name} is there twice")
-                sources[source.name] = source
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a readable table ({error})") from error
-    return sources
+    return read_rows(path, _parse, "name")
 
 
-def _parse(row: dict[str, str | None], where: str) -> Source:
-    values: dict[str, str | int | None] = {column: value or None for column, value in row.items()}
-    if (row.get("size") or "").isdecimal():
-        values["size"] = int(row["size"])
-    try:
-        return Source.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{where}: {first['loc'][0]}: {first['msg']}") from error
+def _parse(row: dict[str, str | None]) -> Source:
+    size = {"size": int(row["size"])} if (row.get("size") or "").isdecimal() else {}
+    return Source.model_validate(row | size)

@@ -1,0 +1,44 @@
+"""Write the page that a person opens first: index.html."""
+
+from pathlib import Path
+
+import yaml
+from protloc.config.published import read_published
+from protloc.records import recorded
+from protloc.report.index.page import Data, Figure, index_page
+from protloc.report.index.study import Names, Tables
+from protloc.tables import empty_table, read_table
+
+with recorded(snakemake) as outputs:
+    given = snakemake.input
+    home = Path(snakemake.output.html).parent
+    study = yaml.safe_load(Path(given.config).read_text(encoding="utf-8"))
+    scores = {
+        name: read_table(name, given[name]) if name in dict(given.items()) else empty_table(name)
+        for name in ("metrics", "summary", "comparisons", "enough", "published")
+    }
+    captions = {Path(path).name: Path(path).read_text(encoding="utf-8") for path in given.captions}
+    page = index_page(
+        study,
+        Data(
+            fovs=read_table("fovs", given.fovs),
+            proteins=read_table("proteins", given.proteins),
+            splits={Path(path).stem: read_table("splits", path) for path in given.splits},
+            classes=study["classes"],
+            simulated=snakemake.params.simulated,
+        ),
+        Tables(
+            **{name: scores[name] for name in ("metrics", "summary", "comparisons", "enough")},
+            task=snakemake.params.task,
+        ),
+        Names(**snakemake.params.names),
+        snakemake.params.expected,
+        read_published(Path(given.claims)),
+        scores["published"],
+        [Figure(**figure | {"caption": captions[figure["caption"]]}) for figure in snakemake.params.figures],
+        [
+            Path(path).relative_to(home).as_posix()
+            for path in dict.fromkeys([*given.others, *given.splits, *given.tables])
+        ],
+    )
+    outputs["html"].write_text(page, encoding="utf-8")

@@ -1,0 +1,148 @@
+"""What the page knows of a study: its tables, what things are called, and what the answer is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+METRIC, PROTEIN_FIRST, SINGLE_FIRST = "macro_f1", ("protein", "fov"), ("single", "multi")
+TUNED, NEIGHBOURS = "finetune", "knn"
+ROUTE = ["task", "backbone", "strategy"]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The title of each backbone, which of them are controls, and which control is which network untrained.
+
+    `strategies` are those of the study: with one alone it goes without saying.
+    """
+
+    titles: Mapping[str, str]
+    controls: Sequence[str]
+    untrained: Mapping[str, str]
+    strategies: Sequence[str]
+
+    def route(self, row: Mapping[str, object]) -> str:
+        """A route in words, from a row with its backbone and strategy."""
+        strategy = str(row["strategy"])
+        shown = f" by {strategy}" if len(self.strategies) > 1 and strategy in self.strategies else ""
+        return f"{self.titles[str(row['backbone'])]}{shown}"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of scores of a study; a study without splits and cells has empty ones.
+
+    `task` is the head of the frozen probe that the page is about.
+    """
+
+    metrics: pd.DataFrame
+    summary: pd.DataFrame
+    comparisons: pd.DataFrame
+    enough: pd.DataFrame
+    task: str
+
+    @cached_property
+    def frozen(self) -> pd.DataFrame:
+        """Macro F1 of the probe at the setting that the answer is about, best first.
+
+        That is of new proteins and single labels, where the study has them, and all labelled data.
+        """
+        return self.at_setting(self.task)
+
+    @cached_property
+    def tuned(self) -> pd.DataFrame:
+        """The same of fine-tuned networks."""
+        return self.at_setting(TUNED)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Macro F1 of cells by the middle one of the numbers of neighbours, these being of other proteins.
+
+        Not by the best number: to choose by the score would flatter it.
+        """
+        found = self.at_setting(NEIGHBOURS)
+        numbers = sorted(found["k"].dropna().unique())
+        return found[found["k"] == numbers[(len(numbers) - 1) // 2]] if numbers else found
+
+    @property
+    def setting(self) -> dict[str, object] | None:
+        """Split unit, label policy and fraction of `frozen`; None where nothing was probed."""
+        if self.frozen.empty:
+            return None
+        return self.frozen.iloc[0][["split_unit", "label_policy", "fraction"]].to_dict()
+
+    def at_setting(self, task: str) -> pd.DataFrame:
+        """Rows of `summary` of a task at its first split unit and label policy and its largest fraction."""
+        rows = self.summary[(self.summary["task"] == task) & (self.summary["metric"] == METRIC)]
+        for column, order in (("split_unit", PROTEIN_FIRST), ("label_policy", SINGLE_FIRST)):
+            there = set(rows[column])
+            first = next((value for value in order if value in there), None)
+            rows = rows[rows[column] == first] if first else rows
+        rows = rows[rows["fraction"] == rows["fraction"].max()]
+        return rows.sort_values(["mean", *ROUTE], ascending=[False, True, True, True])
+
+    def difference(self, first: Mapping[str, object], other: Mapping[str, object]) -> Difference | None:
+        """What one row of `summary` has more than another of its setting; None if they were not compared."""
+        names = {name: (first[name], other[name]) for name in ROUTE}
+        rows = self.comparisons
+        for name in ("split_unit", "label_policy", "fraction", "metric"):
+            rows = rows[rows[name] == first[name]]
+        if pd.notna(first["k"]):
+            rows = rows[rows["k"] == first["k"]]
+        for sign, (own, its) in ((1, (0, 1)), (-1, (1, 0))):
+            found = rows
+            for name, pair in names.items():
+                found = found[(found[name] == pair[own]) & (found[f"other_{name}"] == pair[its])]
+            if len(found):
+                return Difference.of(found.iloc[0], sign)
+        return None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference with its 95 % interval and corrected p; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+    @classmethod
+    def of(cls, row: Mapping[str, float], sign: int) -> Difference:
+        """That of a row of `comparisons`, or with `sign` -1 the same from its other side."""
+        ends = sorted((sign * row["low"], sign * row["high"]))
+        return cls(sign * row["difference"], *ends, row["p_holm"])
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the interval is on one side of 0 and p below 0.05."""
+        return bool((self.low > 0 or self.high < 0) and self.p < 0.05)
+
+    def __str__(self) -> str:
+        if np.isnan(self.low):
+            return f"{signed(self.value)}, no interval"
+        return f"{signed(self.value)}, {signed(self.low)} to {signed(self.high)}, {words_of_p(self.p)}"
+
+
+def words_of_p(p: float) -> str:
+    """A p value as it is printed."""
+    if np.isnan(p):
+        return "no p"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def score(row: Mapping[str, float]) -> str:
+    """A score with its interval."""
+    if np.isnan(row["low"]):
+        return f"{row['mean']:.3f} (no interval)"
+    return f"{row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def signed(number: float) -> str:
+    """A difference, with a sign as it is set in print."""
+    return f"{number:+.3f}".replace("-", "−")
