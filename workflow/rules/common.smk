@@ -74,6 +74,7 @@ CELL_ROUTES = [
     for route in SHOWN
     if STUDY.cells and route[0] in (STUDY.cells.backbones or USED)
 ]
+EXPECTED = [*TRAINED, *product(["knn"], CELL_ROUTES)]  # tasks and routes
 
 
 wildcard_constraints:
@@ -87,21 +88,26 @@ wildcard_constraints:
 def results():
     """The files of a whole study, without its report. Without splits it ends at the embeddings."""
     names = ["config.yaml", "fovs.parquet", "proteins.parquet"]
-    names += ["figures/neighbours.png", "figures/overview.html"]
-    if PRETRAINED:
+    names += ["figures/overview.html"]
+    if SHOWN:
+        names += ["figures/neighbours.png"]
+    if PRETRAINED and made(OWN_WEIGHTS):
         names += ["figures/pretraining.svg", "figures/pretraining.png"]
-    if STUDY.splits or STUDY.cells:
+    if TRAINED or CELL_ROUTES:
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
-    if STUDY.splits:
+    if TRAINED:
         names += [
             "figures/fractions.svg",
             "figures/fractions.png",
         ]
+        scored = {route[0] for _, route in TRAINED}
         names += [
-            f"figures/predictions-{name}.png" for name in USED if not USED[name].control
+            f"figures/predictions-{name}.png"
+            for name in USED
+            if name in scored and not USED[name].control
         ]
-    if STUDY.cells:
+    if STUDY.cells and made(CELL_STORE["cells"]):
         names += ["cells.parquet", "segmented.parquet", "cell_labels.parquet"]
         names += ["figures/cells-overlays.png"]
     if CELL_ROUTES:
@@ -129,6 +135,11 @@ def weights(name):
     fetched = SOURCES[named].file_name if named in SOURCES else None
     place = FETCHED_WEIGHTS / fetched if fetched else Path(workflow.basedir) / named
     return str(place) if place.is_file() else []
+
+
+def made(name):
+    """Whether a result counts: in a study that is shown as far as it got, if it is there."""
+    return not STUDY.partial or Path(name).is_file()
 
 
 def predictions(task, route):
@@ -162,3 +173,9 @@ def title(route):
     """How a route is called on figures; the strategy is named where there are several."""
     several = route[0] in NETWORKS and len(STUDY.embedding.strategies) > 1
     return USED[route[0]].title + (f", {route[1]}" if several else "")
+
+
+ROUTES = [route for route in ROUTES if made(embedding(route))]
+SHOWN = [route for route in SHOWN if route in ROUTES]
+TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
+CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]

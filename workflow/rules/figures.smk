@@ -93,7 +93,7 @@ rule figure_neighbours:
 rule overview:
     input:
         fovs=f"{RESULTS}/fovs.parquet",
-        summary=f"{RESULTS}/summary.parquet" if STUDY.splits else [],
+        summary=f"{RESULTS}/summary.parquet" if TRAINED else [],
         splits=rules.probe.input.splits if STUDY.splits else [],
     output:
         html=report(

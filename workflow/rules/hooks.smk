@@ -25,12 +25,13 @@ onstart:
 onsuccess:
     end_run(Path(RESULTS), RUN)
     print(
-        f"Done. Open {RESULTS}/report.html; the numbers are in {RESULTS}/*.parquet, explained in README.md."
+        f"Done. Open {RESULTS}/index.html; the numbers are in {RESULTS}/*.parquet, explained in README.md."
     )
 
 
 onerror:
     end_run(Path(RESULTS), RUN)
     print(
-        f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/."
+        f"Not finished. The lines marked ERROR say why; each rule's log is below {RESULTS}/logs/. "
+        "To see what there is: the same command with --config partial=True."
     )

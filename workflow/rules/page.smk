@@ -124,8 +124,7 @@ rule index:
             },
             "strategies": STUDY.embedding.strategies,
         },
-        expected=[[task, *route] for task, route in TRAINED]
-        + [["knn", *route] for route in CELL_ROUTES],
+        expected=[[task, *route] for task, route in EXPECTED],
         simulated=SIMULATED,
         figures=shown(),
         code=code("index.py"),

@@ -251,6 +251,7 @@ class Study(Settings):
     probe: Probe = Probe()
     finetune: Finetune | None = Field(None, description="null: frozen networks alone")
     figures: Figures = Figures()
+    partial: bool = Field(False, description="after steps have failed: show what there is, train nothing")
 
     @model_validator(mode="after")
     def embeds_cells_as_fields(self) -> Self:
