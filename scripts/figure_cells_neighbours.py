@@ -14,5 +14,5 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
         open_crops(snakemake.input.pixels, snakemake.input.masks),
         **snakemake.params.shown,
         simulated=snakemake.params.simulated,
-        output=outputs["png"],
+        outputs=[outputs["png"], outputs["preview"]],
     )

@@ -16,5 +16,5 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
         Path(snakemake.params.how["raw"]),
         count=snakemake.params.shown,
         simulated=snakemake.params.simulated,
-        output=outputs["png"],
+        outputs=[outputs["png"], outputs["preview"]],
     )

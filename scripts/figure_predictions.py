@@ -15,5 +15,5 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
         title=snakemake.params.title,
         count=snakemake.params.shown,
         simulated=snakemake.params.simulated,
-        output=outputs["png"],
+        outputs=[outputs["png"], outputs["preview"]],
     )

@@ -72,9 +72,9 @@ def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
     for simulated in (True, False):
         out = [tmp_path / f"{name}-{simulated}.png" for name in ("fractions", "predictions", "neighbours")]
         draw_fractions(summary(("fov",)), "linear", TITLES, [], simulated, out[:1])
-        shown = {"simulated": simulated, "output": out[1]}
+        shown = {"simulated": simulated, "outputs": out[1:2]}
         draw_predictions(predictions, fovs, raw, title="DINO", count=6, **shown)
-        shown = {"simulated": simulated, "output": out[2]}
+        shown = {"simulated": simulated, "outputs": out[2:]}
         draw_neighbours([embedding], ["DINO"], fovs, proteins, raw, queries=2, neighbours=3, **shown)
     for name in ("fractions", "predictions", "neighbours"):
         with_note, without = (
@@ -143,7 +143,7 @@ def test_a_prediction_of_an_unlisted_field_is_refused(study, tmp_path):
     raw, fovs, _, predictions = study
     with pytest.raises(InputError, match=r"fovs.parquet: fov_id: FID00000000 is predicted but not listed"):
         draw_predictions(
-            predictions, fovs[1:], raw, title="x", count=4, simulated=False, output=tmp_path / "x.png"
+            predictions, fovs[1:], raw, title="x", count=4, simulated=False, outputs=[tmp_path / "x.png"]
         )
 
 
@@ -171,7 +171,7 @@ def test_ties_go_by_id_and_a_single_protein_is_its_own_neighbour():
 def test_embeddings_without_common_fields_are_refused(study, tmp_path):
     raw, fovs, proteins, _ = study
     embeddings = [(["FID00000000"], np.ones((1, 2))), (["FID00000001"], np.ones((1, 2)))]
-    options = {"queries": 2, "neighbours": 2, "simulated": False, "output": tmp_path / "x.png"}
+    options = {"queries": 2, "neighbours": 2, "simulated": False, "outputs": [tmp_path / "x.png"]}
     with pytest.raises(InputError, match="0 fields in common"):
         draw_neighbours(embeddings, ["a", "b"], fovs, proteins, raw, **options)
 
@@ -187,7 +187,7 @@ def test_nine_real_fields_of_different_sizes_make_a_sheet(shared, tmp_path):
     fovs = pd.DataFrame(fovs)
     proteins = pd.DataFrame({"gene": fovs["gene"], "grade_3": [["golgi"]] * len(fovs)})
     vectors = np.random.default_rng(0).normal(size=(len(fovs), 16))
-    options = {"queries": 9, "neighbours": 5, "simulated": False, "output": tmp_path / "sheet.png"}
+    options = {"queries": 9, "neighbours": 5, "simulated": False, "outputs": [tmp_path / "sheet.png"]}
     draw_neighbours([(fovs["fov_id"].to_list(), vectors)], ["random"], fovs, proteins, raw, **options)
     assert Image.open(tmp_path / "sheet.png").size[0] == 1080
 
@@ -213,3 +213,17 @@ def test_the_scale_bar_suits_the_narrowest_field():
     fields = pd.DataFrame({"width": [600, 126], "height": [600, 110], "pixel_size_um": 0.206349})
     assert bar_length(fields) == 5
     assert bar_length(fields[:1]) == 20
+
+
+def test_a_preview_shows_the_same_sheet_in_fewer_bytes_however_tall(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).random((80, 120))
+    for limit in (16383, 300):
+        monkeypatch.setattr("protloc.figures.style.PREVIEW_PX", limit)
+        outputs = [tmp_path / f"{limit}.png", tmp_path / f"{limit}.webp"]
+        with sheet(80.0, outputs, dpi=150, photos=True) as figure:
+            figure.add_axes((0.1, 0.1, 0.8, 0.8)).imshow(noise, interpolation="bicubic", cmap="Greens")
+        whole, preview = (Image.open(path).convert("L") for path in outputs)
+        assert preview.height == min(limit, whole.height)
+        same = np.asarray(whole.resize(preview.size)).astype(float) - np.asarray(preview)
+        assert np.abs(same).mean() < 6  # of 255
+    assert (tmp_path / "16383.webp").stat().st_size < (tmp_path / "16383.png").stat().st_size / 2

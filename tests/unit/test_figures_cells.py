@@ -178,21 +178,21 @@ def test_the_sheet_of_neighbours_does_not_depend_on_the_order_of_rows(study, tmp
     _, _, cells, crops = study
     options = {"queries": 2, "neighbours": 3, "simulated": True}
     tables, titles = [neighbours(), neighbours()], ["DINO", "untrained"]
-    draw_cells_neighbours(tables, titles, cells, crops, **options, output=tmp_path / "first.png")
+    draw_cells_neighbours(tables, titles, cells, crops, **options, outputs=[tmp_path / "first.png"])
     tables = [table.sample(frac=1, random_state=0) for table in tables]
     mixed = cells.sample(frac=1, random_state=0)
-    draw_cells_neighbours(tables, titles, mixed, crops, **options, output=tmp_path / "second.png")
+    draw_cells_neighbours(tables, titles, mixed, crops, **options, outputs=[tmp_path / "second.png"])
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
     alone = tmp_path / "alone.png"
-    draw_cells_neighbours(tables[:1], titles[:1], cells, crops, **options, output=alone)
+    draw_cells_neighbours(tables[:1], titles[:1], cells, crops, **options, outputs=[alone])
     assert Image.open(alone).height < Image.open(tmp_path / "first.png").height
 
 
 def test_without_labels_the_sheet_of_neighbours_says_so(study, tmp_path):
     _, _, cells, crops = study
-    options = {"queries": 2, "neighbours": 3, "simulated": True, "output": tmp_path / "none.png"}
+    options = {"queries": 2, "neighbours": 3, "simulated": True, "outputs": [tmp_path / "none.png"]}
     draw_cells_neighbours([neighbours(seeds=())], ["DINO"], cells, crops, **options)
-    pixels = np.asarray(Image.open(options["output"]).convert("L"))
+    pixels = np.asarray(Image.open(options["outputs"][0]).convert("L"))
     assert pixels[: len(pixels) * 2 // 3].min() < 200 and pixels[-40:, -400:].min() < 128
 
 
@@ -327,7 +327,7 @@ def test_overlays_show_fields_with_and_without_nuclei(study, tmp_path):
         tables = (fovs, proteins, segmented, found)
         if name == "second":
             tables = [table.sample(frac=1, random_state=0) for table in tables]
-        options = {"count": 6, "simulated": simulated, "output": tmp_path / f"{name}.png"}
+        options = {"count": 6, "simulated": simulated, "outputs": [tmp_path / f"{name}.png"]}
         draw_cells_overlays(*tables, crops, raw, **options)
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
     marked, unmarked = (

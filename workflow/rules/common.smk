@@ -90,7 +90,7 @@ def results():
     names = ["config.yaml", "fovs.parquet", "proteins.parquet"]
     names += ["figures/overview.html"]
     if SHOWN:
-        names += ["figures/neighbours.png"]
+        names += ["figures/neighbours.png", "figures/neighbours.webp"]
     if PRETRAINED and made(OWN_WEIGHTS):
         names += ["figures/pretraining.svg", "figures/pretraining.png"]
     if TRAINED or CELL_ROUTES:
@@ -103,15 +103,16 @@ def results():
         ]
         scored = {route[0] for _, route in TRAINED}
         names += [
-            f"figures/predictions-{name}.png"
+            f"figures/predictions-{name}.{suffix}"
+            for suffix in ("png", "webp")
             for name in USED
             if name in scored and not USED[name].control
         ]
     if STUDY.cells and made(CELL_STORE["cells"]):
         names += ["cells.parquet", "segmented.parquet", "cell_labels.parquet"]
-        names += ["figures/cells-overlays.png"]
+        names += ["figures/cells-overlays.png", "figures/cells-overlays.webp"]
     if CELL_ROUTES:
-        names += ["figures/cells-neighbours.png"]
+        names += ["figures/cells-neighbours.png", "figures/cells-neighbours.webp"]
         names += [
             f"figures/cells-{chart}.{suffix}"
             for chart in ("k", "umap")
@@ -179,3 +180,10 @@ ROUTES = [route for route in ROUTES if made(embedding(route))]
 SHOWN = [route for route in SHOWN if route in ROUTES]
 TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
 CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]
+
+
+def pictured(routes):
+    """Routes for sheets of pictures, which take room: one for each backbone that learned, and a control."""
+    first = [*{route[0]: route for route in reversed(routes)}.values()][::-1]
+    learned = [route for route in first if not USED[route[0]].control]
+    return learned + [route for route in first if route not in learned][:1]

@@ -40,8 +40,9 @@ rule figure_predictions:
         ),
         fovs=f"{RESULTS}/fovs.parquet",
     output:
-        png=report(
-            f"{RESULTS}/figures/predictions-{{backbone}}.png",
+        png=f"{RESULTS}/figures/predictions-{{backbone}}.png",
+        preview=report(
+            f"{RESULTS}/figures/predictions-{{backbone}}.webp",
             category="Hits and misses",
             labels={"backbone": "{backbone}"},
             caption="../report/predictions.rst",
@@ -64,12 +65,13 @@ rule figure_predictions:
 
 rule figure_neighbours:
     input:
-        embeddings=[embedding(route) for route in SHOWN],
+        embeddings=[embedding(route) for route in pictured(SHOWN)],
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
     output:
-        png=report(
-            f"{RESULTS}/figures/neighbours.png",
+        png=f"{RESULTS}/figures/neighbours.png",
+        preview=report(
+            f"{RESULTS}/figures/neighbours.webp",
             category="Nearest neighbours",
             labels={"figure": "nearest neighbours by backbone"},
             caption="../report/neighbours.rst",
@@ -79,7 +81,7 @@ rule figure_neighbours:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        names=[title(route) for route in SHOWN],
+        names=[title(route) for route in pictured(SHOWN)],
         how={"raw": RAW},
         shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,

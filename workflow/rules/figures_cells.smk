@@ -18,8 +18,9 @@ rule figure_cells_overlays:
         proteins=f"{RESULTS}/proteins.parquet",
         segmented=f"{RESULTS}/segmented.parquet",
     output:
-        png=report(
-            f"{RESULTS}/figures/cells-overlays.png",
+        png=f"{RESULTS}/figures/cells-overlays.png",
+        preview=report(
+            f"{RESULTS}/figures/cells-overlays.webp",
             category="Single cells",
             labels={"figure": "nuclei that were found"},
             caption="../report/cells-overlays.rst",
@@ -42,10 +43,11 @@ rule figure_cells_overlays:
 rule figure_cells_neighbours:
     input:
         **CELL_STORE,
-        neighbours=[neighbours(route) for route in CELL_ROUTES],
+        neighbours=[neighbours(route) for route in pictured(CELL_ROUTES)],
     output:
-        png=report(
-            f"{RESULTS}/figures/cells-neighbours.png",
+        png=f"{RESULTS}/figures/cells-neighbours.png",
+        preview=report(
+            f"{RESULTS}/figures/cells-neighbours.webp",
             category="Single cells",
             labels={"figure": "nearest neighbours by backbone"},
             caption="../report/cells-neighbours.rst",
@@ -55,7 +57,7 @@ rule figure_cells_neighbours:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        titles=[title(route) for route in CELL_ROUTES],
+        titles=[title(route) for route in pictured(CELL_ROUTES)],
         shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,
         code=code("figure_cells_neighbours.py"),

@@ -33,13 +33,13 @@ def all_names(blocks: Sequence[Block]) -> list[str]:
 
 
 def draw_blocks(
-    blocks: Sequence[Block], show: Show, columns: int, caption: str, simulated: bool, output: Path
+    blocks: Sequence[Block], show: Show, columns: int, caption: str, simulated: bool, outputs: Sequence[Path]
 ) -> None:
     """Write the sheet: the blocks one below the other, up to `columns` found beside each query."""
     side = min(LARGEST, (WIDTH_MM - 2 * EDGE_MM - APART - (columns - 1) * GAP) / (1 + columns))
     pitch = side + LINES * LINE + GAP
     rows = sum(len(block.found) for block in blocks)
-    with sheet(len(blocks) * HEADING + rows * pitch + FOOT, [output], dpi=150, photos=True) as figure:
+    with sheet(len(blocks) * HEADING + rows * pitch + FOOT, outputs, dpi=150, photos=True) as figure:
         top = EDGE_MM
         for block in blocks:
             write(figure, block.title, top, fontweight="bold")

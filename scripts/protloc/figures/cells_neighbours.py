@@ -30,7 +30,7 @@ def draw_cells_neighbours(
     queries: int,
     neighbours: int,
     simulated: bool,
-    output: Path,
+    outputs: Sequence[Path],
 ) -> None:
     """Write the sheet: a block per backbone, a row per query, its neighbours from near to far.
 
@@ -40,7 +40,7 @@ def draw_cells_neighbours(
     runs = [_one_run(table) for table in tables]
     common = set.intersection(*(set(run.index) for run in runs)) if runs else set()
     if not common:
-        with sheet(EMPTY, [output], dpi=150, photos=True) as figure:
+        with sheet(EMPTY, outputs, dpi=150, photos=True) as figure:
             missing(figure, "No cell has a label: no neighbours were looked for.")
             note(figure, "", simulated)
         return
@@ -61,7 +61,7 @@ def draw_cells_neighbours(
         middles = np.arange(crops.side) + 0.5
         axis.contour(middles, middles, crops.masks([cell["row"]], "nucleus")[0], [0.5], **OUTLINE)
 
-    draw_blocks(blocks, show, neighbours, _caption(drawn, bar_um), simulated, output)
+    draw_blocks(blocks, show, neighbours, _caption(drawn, bar_um), simulated, outputs)
 
 
 def _one_run(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,7 @@ def draw_cells_overlays(
     *,
     count: int,
     simulated: bool,
-    output: Path,
+    outputs: Sequence[Path],
 ) -> None:
     """Write the sheet: up to `count` fields, spread over classes, the nucleus channel in grey with outlines.
 
@@ -57,7 +57,7 @@ def draw_cells_overlays(
     words = [_words(field) for _, field in fields.iterrows()]
     pitch = SIDE + max(map(len, words)) * LINE + GAP
     bar_um = bar_length(fields)
-    with sheet(HEADING + -(-len(fields) // ACROSS) * pitch + FOOT, [output], dpi=250, photos=True) as figure:
+    with sheet(HEADING + -(-len(fields) // ACROSS) * pitch + FOOT, outputs, dpi=250, photos=True) as figure:
         _legend(figure, cells, len(segmented))
         for number, (_, field) in enumerate(fields.iterrows()):
             left = EDGE_MM + number % ACROSS * (SIDE + GAP)

@@ -27,7 +27,7 @@ def draw_neighbours(
     queries: int,
     neighbours: int,
     simulated: bool,
-    output: Path,
+    outputs: Sequence[Path],
 ) -> None:
     """Write the sheet: a block per backbone, a row per query, its neighbours from near to far.
 
@@ -53,7 +53,7 @@ def draw_neighbours(
         look = _look(fields.loc[name], fields.loc[query], similarity, labels, letters)
         draw_thumbnail(axis, fields.loc[name], raw, bar_um=bar_um, **look)
 
-    draw_blocks(blocks, show, neighbours, _caption(fields, bar_um), simulated, output)
+    draw_blocks(blocks, show, neighbours, _caption(fields, bar_um), simulated, outputs)
 
 
 def _look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +26,7 @@ def draw_predictions(
     title: str,
     count: int,
     simulated: bool,
-    output: Path,
+    outputs: Sequence[Path],
 ) -> None:
     """Write the sheet: up to `count` fields, half of them hits and half misses, as far as there are any.
 
@@ -44,7 +45,7 @@ def draw_predictions(
     pitch = SIDE + lines * LINE + GAP
     rows = sum(-(-len(half) // COLUMNS) for half in halves.values())
     bar_um = bar_length(fields.loc[pd.concat(halves.values())["fov_id"]])
-    with sheet(TITLE + FOOT + HEADING * len(halves) + rows * pitch, [output], dpi=200, photos=True) as figure:
+    with sheet(TITLE + FOOT + HEADING * len(halves) + rows * pitch, outputs, dpi=200, photos=True) as figure:
         write(figure, f"{title}: {name}", 2.5, fontweight="bold")
         top = TITLE
         for hit, half in halves.items():

@@ -42,6 +42,7 @@ SETTINGS = {
     "lines.markersize": 3.5,
     "svg.hashsalt": "protloc",
 }
+PREVIEW_PX, PREVIEW_QUALITY = 16383, 75  # most rows that WebP has; of 100
 METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
 
 
@@ -64,7 +65,8 @@ def sheet(
 ) -> Iterator[Figure]:
     """Yield an empty figure of full width in the house style; write it to each of `outputs` (.svg, .png).
 
-    A sheet of `photos` is reduced to 256 colours: a third of the bytes, and the eye does not see it.
+    A sheet of `photos` is reduced to 256 colours: a third of the bytes, and the eye does not see it. As .webp
+    it is a preview for pages, with a fifth of these.
     """
     with matplotlib.style.context(SETTINGS, after_reset=True):
         figure = Figure(figsize=(WIDTH_MM * MM, height_mm * MM), dpi=dpi)
@@ -74,10 +76,18 @@ def sheet(
         for path in outputs:
             if photos:
                 canvas.draw()
-                pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-                Image.fromarray(pixels).quantize(256).save(path, format="png", optimize=True)
+                _write_photos(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]), path)
             else:
                 figure.savefig(path, dpi=dpi, metadata=METADATA[path.suffix])
+
+
+def _write_photos(picture: Image.Image, path: Path) -> None:
+    """Write a sheet of photos; a preview that is too tall for its format is made smaller as a whole."""
+    if path.suffix == ".webp":
+        picture.thumbnail((picture.width, PREVIEW_PX), Image.Resampling.LANCZOS)
+        picture.save(path, format="webp", quality=PREVIEW_QUALITY)
+    else:
+        picture.quantize(256).save(path, format="png", optimize=True)
 
 
 def _print_digest(figure: Figure) -> None:

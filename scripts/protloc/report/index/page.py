@@ -47,7 +47,7 @@ class Figure:
     def picture(self) -> str | None:
         """The file that a browser shows, if any."""
         return next(
-            (file for suffix in (".png", ".svg") for file in self.files if file.endswith(suffix)), None
+            (file for suffix in (".webp", ".png") for file in self.files if file.endswith(suffix)), None
         )
 
     @property
