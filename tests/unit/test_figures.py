@@ -15,6 +15,7 @@ from protloc.figures.names import spread
 from protloc.figures.nearest import nearest
 from protloc.figures.neighbours import draw_neighbours
 from protloc.figures.predictions import _halves, _one_run, draw_predictions
+from protloc.figures.style import sheet
 from protloc.figures.thumbnail import bar_length, read_composite
 
 CLASSES = ["er", "golgi", "vesicles"]
