@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help demo test nightly faults bench lint format generate setup
 
 help:
-	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/report.html"
+	@echo "make demo      run the study in small, on simulated images: results/$(STUDY)/index.html"
 	@echo "make test      run all tests"
 	@echo "make nightly   run the tests that take minutes each"
 	@echo "make faults    break a study on a test cluster in ten ways, again and again (root, apt; an hour)"
@@ -21,7 +21,7 @@ help:
 demo: setup
 	@echo "==> Running the demo: simulated images, embeddings, probes, figures, report (a few minutes)"
 	@$(RUN) snakemake
-	@echo "==> Open results/$(STUDY)/report.html in a browser"
+	@echo "==> Open results/$(STUDY)/index.html in a browser"
 
 test: setup
 	@echo "==> Running the tests: functions, then whole workflows (several minutes)"

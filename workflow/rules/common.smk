@@ -9,7 +9,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from protloc.config.backbones import Network
+from snakemake.io import apply_wildcards, get_flag_value, is_flagged
+
+from protloc.config.backbones import Network, untrained_of
 from protloc.config.load import load_backbones, load_study
 from protloc.config.sources import read_sources
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
@@ -74,6 +76,7 @@ CELL_ROUTES = [
     for route in SHOWN
     if STUDY.cells and route[0] in (STUDY.cells.backbones or USED)
 ]
+UNTRAINED = untrained_of(REGISTRY)
 EXPECTED = [*TRAINED, *product(["knn"], CELL_ROUTES)]  # tasks and routes
 
 
@@ -176,14 +179,73 @@ def title(route):
     return USED[route[0]].title + (f", {route[1]}" if several else "")
 
 
-ROUTES = [route for route in ROUTES if made(embedding(route))]
-SHOWN = [route for route in SHOWN if route in ROUTES]
-TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
-CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]
-
-
 def pictured(routes):
     """Routes for sheets of pictures, which take room: one for each backbone that learned, and a control."""
     first = [*{route[0]: route for route in reversed(routes)}.values()][::-1]
     learned = [route for route in first if not USED[route[0]].control]
     return learned + [route for route in first if route not in learned][:1]
+
+
+def shown():
+    """The figures of the study, as their rules declare them for the report, in the order of the rules.
+
+    A figure is its category, its name, the file of its caption and its own files, relative to the page.
+    """
+    figures = []
+    for made_by in workflow.rules:
+        for output in made_by.output:
+            if is_flagged(output, "report"):
+                declared = get_flag_value(output, "report")
+                for match in filter(None, map(output.match, results())):
+                    names = match.groupdict()
+                    files = [
+                        str(apply_wildcards(other, names)) for other in made_by.output
+                    ]
+                    caption = Path(declared.caption.get_path_or_uri(secret_free=True))
+                    figures.append(
+                        {
+                            "category": declared.category,
+                            "name": called(declared.labels, names),
+                            "caption": caption.name,
+                            "files": [
+                                name.removeprefix(f"{RESULTS}/") for name in files
+                            ],
+                        }
+                    )
+    return figures
+
+
+def called(labels, names):
+    """What a figure is called: what its labels say, the name of a backbone being its title."""
+    titles = {
+        name: USED[value].title if value in USED else value
+        for name, value in names.items()
+    }
+    return ", ".join(label.format(**titles) for label in labels.values())
+
+
+def citations():
+    """The citation of each thing from outside that the study rests on."""
+    used = (
+        []
+        if SIMULATED
+        else [SOURCES[f"opencell_{kind}"].citation for kind in ("images", "labels")]
+    )
+    used += [
+        backbone.citation
+        for backbone in USED.values()
+        if getattr(backbone, "citation", None)
+    ]
+    of_segmenters = {
+        "stardist": "stardist_2d_versatile_fluo",
+        "cellpose": "cellpose_sam",
+    }
+    if STUDY.cells and STUDY.cells.segmenter in of_segmenters:
+        used.append(SOURCES[of_segmenters[STUDY.cells.segmenter]].citation)
+    return used
+
+
+ROUTES = [route for route in ROUTES if made(embedding(route))]
+SHOWN = [route for route in SHOWN if route in ROUTES]
+TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
+CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]
