@@ -53,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--wait", type=float, default=600, help="s that these may wait and take (600)")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(run=_doctor)
+    estimate = commands.add_parser(
+        "estimate", help="GPU hours, disk and transfer of a study, before it is run"
+    )
+    estimate.add_argument("--configfile", type=Path, help="the study; left out: the demo")
+    estimate.add_argument("--fields", type=int, help="for so many fields instead of its own")
+    estimate.add_argument("--rates", type=Path, help="results whose records say how fast this machine is")
+    estimate.set_defaults(run=_estimate)
     label = commands.add_parser("label", help="write a page on which a person labels cells of a study")
     label.add_argument("results", type=Path, help="folder of a study with cells, such as results/demo")
     label.add_argument("output", type=Path, help="HTML file to write")
@@ -121,6 +128,12 @@ def _doctor(options: argparse.Namespace) -> int:
     from protloc.doctor.command import doctor
 
     return doctor(options.configfile, options.profile, options.wait, options.json)
+
+
+def _estimate(options: argparse.Namespace) -> None:
+    from protloc.estimate.command import estimate
+
+    estimate(options.configfile, options.fields, options.rates)
 
 
 def _label(options: argparse.Namespace) -> None:

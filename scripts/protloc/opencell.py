@@ -9,7 +9,8 @@ import re
 from typing import NamedTuple
 
 PREFIX = "microscopy/raw/"
-FIELDS = 6301  # projections in the bucket
+FIELDS, PROTEINS = 6301, 1310  # projections in the bucket, and what they are of
+FIELD_PX, FIELD_BYTES, PIXEL_SIZE_UM = 600, 1_443_000, 0.206349  # of each: side, file, µm per px
 ANNOTATIONS = "opencell-localization-annotations.csv"
 COLUMNS = ("target_name", "ensg_id", "annotations_grade_3", "annotations_grade_2", "annotations_grade_1")
 GRADES = {3: "annotations_grade_3", 2: "annotations_grade_2", 1: "annotations_grade_1"}

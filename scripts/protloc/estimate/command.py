@@ -1,0 +1,133 @@
+"""`protloc estimate`: what a study will take, printed before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from protloc.config.backbones import Backbone, Network
+from protloc.config.load import load_backbones, load_study, read_yaml
+from protloc.config.settings import Study
+from protloc.config.sources import read_sources
+from protloc.estimate.arithmetic import parameters
+from protloc.estimate.rates import CORE, GPU, Rate, measured, read_rates
+from protloc.estimate.size import Size, runs, size_of
+from protloc.estimate.work import Work, work_of
+from protloc.images import CHANNELS
+from protloc.models.strategies import matrices
+from protloc.modules import SCRIPTS
+
+ROOT = SCRIPTS.parent
+HANDMADE = 74  # numbers in a vector
+PREDICTION_BYTES = 90  # of a row of predictions, compressed; measured in the demo
+GB, MINUTE, HOUR = 1e9, 60.0, 3600.0
+
+
+def estimate(configfile: Path | None, fields: int | None, of: Path | None) -> None:
+    """Print what a study takes: a line for each step, then transfer and disk, and where the rates come from.
+
+    `of` are results whose records say how fast the machine is. Raises InputError for a wrong study or rates.
+    """
+    registry = load_backbones(ROOT / "config/backbones.yaml")
+    study = load_study(read_yaml(configfile or ROOT / "config/config.yaml"), registry)
+    used = {name: registry[name] for name in study.embedding.backbones}
+    size = size_of(study, fields)
+    rates = read_rates() | (measured(of) if of else {})
+    works = work_of(study, used, size)
+    much = f"{size.fields:,} fields of view, about {size.cells:,} cells, {_total(study, used):,} runs"
+    print(f"{study.study}: {much}")
+    print(*_steps(works, rates), sep="\n")
+    print(*_room(study, used, size, rates), sep="\n")
+    needed = {GPU, CORE, *(work.rate for work in works if work.rate)}
+    needed |= set() if study.simulation else {"transfer_mb"}
+    print(
+        "Rates:",
+        *(f"  {rates[name].value:g} {rates[name].unit}; {rates[name].source}" for name in sorted(needed)),
+        sep="\n",
+    )
+
+
+def _total(study: Study, used: Mapping[str, Backbone]) -> int:
+    """The number of runs of all heads and fine-tuned networks."""
+    strategies = len(study.embedding.strategies)
+    routes = sum(strategies if isinstance(row, Network) else 1 for row in used.values())
+    heads = len(study.probe.heads) * routes * len(runs(study))
+    if not study.finetune:
+        return heads
+    networks = [name for name, row in used.items() if isinstance(row, Network)]
+    tuned = len(study.finetune.backbones or networks) * len(
+        study.finetune.strategies or study.embedding.strategies
+    )
+    return heads + tuned * len(runs(study, study.finetune))
+
+
+def _steps(works: list[Work], rates: Mapping[str, Rate]) -> Iterator[str]:
+    """A line for each step: its time on one GPU, or on one core; and the sums."""
+    rows = [("step", "PFLOP", "one GPU", "one core")]
+    gpu, core = 0.0, 0.0
+    for work in works:
+        if work.rate:
+            seconds = work.units * rates[work.rate].value
+            core += seconds
+            rows.append((work.step, "", "", _time(seconds)))
+        else:
+            seconds = work.gflop / rates[GPU].value
+            gpu += seconds
+            rows.append((work.step, _amount(work.gflop / 1e6), _time(seconds), ""))
+    arithmetic = sum(work.gflop for work in works)
+    rows.append(("in all", _amount(arithmetic / 1e6), _time(gpu), _time(core)))
+    yield from (f"  {step:<22}{work:>10}{of_gpu:>10}{of_core:>10}" for step, work, of_gpu, of_core in rows)
+    yield f"Without a GPU, its part takes one core {_time(arithmetic / rates[CORE].value)}."
+
+
+def _amount(number: float) -> str:
+    """A number with about three digits."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _time(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:,.1f} h"
+
+
+def _room(study: Study, used: Mapping[str, Backbone], size: Size, rates: Mapping[str, Rate]) -> Iterator[str]:
+    """Lines on transfer and disk."""
+    networks = [row for row in used.values() if isinstance(row, Network)]
+    sources = read_sources()
+    fetched = [row for row in networks if row.weights in sources]
+    weights = sum(sources[row.weights].size or 4 * parameters(row)[0] for row in fetched)
+    known = all(sources[row.weights].size for row in fetched)
+    images = size.fields * size.field_bytes
+    if not study.simulation:
+        total = (images + weights) / GB
+        least = "" if known else "at least "
+        minutes = 1e3 * total / rates["transfer_mb"].value / 60
+        yield (
+            f"Transfer: images {images / GB:,.1f} GB, weights {least}{weights / GB:,.1f} GB "
+            f"({len(fetched)} files): {least}{minutes:,.0f} min"
+        )
+    crops = size.cells * (2 * len(CHANNELS) + 2 / 8) * size.crop_px**2
+    vectors = 4 * sum(
+        _width(row, study) * (size.fields + size.cells * (name in _of_cells(study, used)))
+        for name, row in used.items()
+    )
+    tested = study.splits.test_share * size.fields if study.splits else 0
+    answers = PREDICTION_BYTES * tested * _total(study, used)
+    parts = {"images": images, "crops": crops, "embeddings": vectors, "predictions": 2 * answers}
+    said = ", ".join(f"{name} {amount / GB:,.1f} GB" for name, amount in parts.items())
+    yield f"Disk: {sum(parts.values()) / GB:,.1f} GB ({said}), and the weights"
+
+
+def _of_cells(study: Study, used: Mapping[str, Backbone]) -> Collection[str]:
+    """The backbones that cells are embedded with."""
+    return (study.cells.backbones or list(used)) if study.cells else ()
+
+
+def _width(backbone: Backbone, study: Study) -> int:
+    """Numbers in the vectors of an image, all strategies together."""
+    if not isinstance(backbone, Network):
+        return HANDMADE
+    several = (len(matrices(name, backbone.slots, backbone.natural)) for name in study.embedding.strategies)
+    return sum(several) * parameters(backbone)[1]

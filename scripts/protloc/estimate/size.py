@@ -1,0 +1,50 @@
+"""How large a study is, before any of it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from protloc.config.settings import Finetune, Study
+from protloc.opencell import FIELD_BYTES, FIELD_PX, FIELDS, PIXEL_SIZE_UM, PROTEINS
+
+CELLS_PER_FIELD = 40  # a field of OpenCell's has 25 to 60
+
+
+@dataclass(frozen=True)
+class Size:
+    """Numbers of fields, proteins and cells; sides of a field and a crop, px; µm per px; bytes of a file."""
+
+    fields: int
+    proteins: int
+    cells: int
+    field_px: int
+    crop_px: int
+    pixel_size_um: float
+    field_bytes: int
+
+
+def size_of(study: Study, fields: int | None = None) -> Size:
+    """What a study's simulation says; else OpenCell's, or `fields` as large as those."""
+    if study.simulation:
+        one = study.simulation
+        proteins, side, scale = one.proteins_per_class * len(study.classes), one.field_size_px, PIXEL_SIZE_UM
+        count, length = proteins * one.fields_per_protein, 4 * side**2
+    else:
+        count, side, scale, length = FIELDS, FIELD_PX, study.acquisition.pixel_size_um, FIELD_BYTES
+        proteins = PROTEINS
+    count = fields or count
+    cells = round(count * CELLS_PER_FIELD * (side / FIELD_PX) ** 2) if study.cells else 0
+    crop = round(study.cells.crop_um / scale) if study.cells else 0
+    return Size(count, proteins, cells, side, crop, scale, length)
+
+
+def runs(study: Study, group: Finetune | None = None) -> Sequence[tuple[float, int]]:
+    """Fraction and seed of each run on a route, over all units and policies: of the splits, or `group`."""
+    splits = study.splits
+    if splits is None:
+        return []
+    names = {"units": "units", "policies": "label_policies", "fractions": "fractions", "seeds": "seeds"}
+    chosen = [getattr(group, own, None) or getattr(splits, its) for own, its in names.items()]
+    return [(fraction, seed) for _, _, fraction, seed in product(*chosen)]

@@ -1,0 +1,116 @@
+"""The work of each step of a study, from its configuration and the arithmetic of its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from protloc.config.backbones import Backbone, Network
+from protloc.config.settings import Study
+from protloc.estimate.arithmetic import TRAINED, gflop
+from protloc.estimate.size import Size, runs
+from protloc.models.preprocess import shown
+from protloc.models.strategies import matrices
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one step needs: arithmetic of networks in GFLOP, or a number of units that a rate is known for."""
+
+    step: str
+    gflop: float = 0.0
+    rate: str | None = None
+    units: float = 0.0
+
+
+def work_of(study: Study, used: Mapping[str, Backbone], size: Size) -> list[Work]:
+    """The steps of a study with their work, `used` being its rows of the registry.
+
+    Of training it is the most there can be: early stopping takes less.
+    """
+    networks = {name: row for name, row in used.items() if isinstance(row, Network)}
+    return [
+        *_embedding(study, networks, size),
+        *_training(study, networks, size),
+        *_others(study, used, size),
+    ]
+
+
+def passes(network: Network, study: Study) -> int:
+    """How often a network runs over an image for all strategies: once for each distinct matrix."""
+    found = (matrices(name, network.slots, network.natural) for name in study.embedding.strategies)
+    return len({matrix for several in found for matrix in several})
+
+
+def _embedding(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:
+    cells = set(study.cells.backbones or networks) if study.cells else set()
+    fields = sum(
+        passes(row, study) * gflop(row, _side(row, size.field_px, size)) for row in networks.values()
+    )
+    crops = sum(
+        passes(row, study) * gflop(row, _side(row, size.crop_px, size))
+        for name, row in networks.items()
+        if name in cells
+    )
+    yield Work("embed fields", gflop=size.fields * fields)
+    if size.cells:
+        yield Work("embed cells", gflop=size.cells * crops)
+
+
+def _training(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:
+    if study.pretraining:
+        one = study.pretraining
+        row = networks.get(one.backbone)
+        if row is not None:
+            large, small = (gflop(row, side) for side in (one.large_px, one.small_px))
+            student = TRAINED * (one.large_views * large + one.small_views * small)
+            yield Work("pretrain", gflop=one.epochs * size.fields * (student + one.large_views * large))
+    if study.finetune and study.splits:
+        yield Work("fine-tune", gflop=sum(_finetuning(study, networks, size)))
+
+
+def _finetuning(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[float]:
+    """GFLOP of each run: crops to train on, a look at validation after each epoch, one at the test part."""
+    tuning, splits = study.finetune, study.splits
+    training = size.fields * (1 - splits.test_share - splits.validation_share)
+    for name in tuning.backbones or networks:
+        row = networks[name]
+        whole = _side(row, size.field_px, size)
+        crop, field = gflop(row, tuning.px or whole), gflop(row, whole)
+        for strategy in tuning.strategies or study.embedding.strategies:
+            several = len(matrices(strategy, row.slots, row.natural))
+            for fraction, _ in runs(study, tuning):
+                seen = max(fraction * training, tuning.min_steps * tuning.batch_size)
+                looks = splits.validation_share * size.fields
+                once = (splits.test_share + fraction) * size.fields
+                yield several * (tuning.epochs * (TRAINED * seen * crop + looks * field) + once * field)
+
+
+def _others(study: Study, used: Mapping[str, Backbone], size: Size) -> Iterator[Work]:
+    """What needs no GPU."""
+    megapixels = size.fields * size.field_px**2 / 1e6
+    routes = sum(len(study.embedding.strategies) if isinstance(row, Network) else 1 for row in used.values())
+    handmade = sum(getattr(row, "method", "") == "handmade" for row in used.values())
+    if handmade:
+        of_cells = size.cells * size.crop_px**2 / 1e6
+        yield Work("hand-made features", rate="features_s", units=handmade * (megapixels + of_cells))
+    if study.cells:
+        yield Work("find cells", rate="cells_s", units=megapixels)
+        drawn = min(size.cells, (study.knn.cells_per_protein or size.cells) * size.proteins)
+        searches = len(study.knn.seeds) * len(study.knn.apart) * _cell_routes(study, used)
+        yield Work("neighbours of cells", rate="knn_s", units=searches * (drawn / 20000) ** 2)
+    heads = len(study.probe.heads) * routes * len(runs(study))
+    if heads:
+        yield Work("probes", rate="probe_s", units=heads)
+        tuned = len(runs(study, study.finetune)) if study.finetune else 0
+        yield Work("statistics", rate="evaluate_s", units=heads + tuned)
+
+
+def _cell_routes(study: Study, used: Mapping[str, Backbone]) -> int:
+    names = study.cells.backbones or used
+    return sum(len(study.embedding.strategies) if isinstance(used[name], Network) else 1 for name in names)
+
+
+def _side(network: Network, side_px: int, size: Size) -> int:
+    """The side at which a network is shown an image, px."""
+    return shown(side_px, size.pixel_size_um / network.um_per_px, network.size_multiple)
