@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 from browser import Browser
 from conftest import mini, run
+from protloc.opencell import ANNOTATIONS
 from protloc.tables import read_table
 
 WIDTHS = (360, 800, 1280)  # px: a phone, a tablet, a desk
@@ -95,3 +98,42 @@ def is_there(link: str) -> bool:
     if parts.scheme != "file" or not path.is_file():
         return False
     return not parts.fragment or bool(re.search(f'id="{re.escape(parts.fragment)}"', path.read_text()))
+
+
+@pytest.mark.slow
+def test_one_backbone_and_one_seed_without_cells_make_a_page(relabelled, tmp_path):
+    done = run(tmp_path, relabelled)
+    assert done.returncode == 0, done.stdout
+    page = (tmp_path / "results/mini/index.html").read_text()
+    for said in ("Only controls were probed", "There is one seed", "single cells were not scored"):
+        assert said in page
+    assert "another data set: the label table is not OpenCell" in page
+    assert "Simulated images" not in page
+
+
+@pytest.mark.slow
+def test_one_class_cannot_be_split_and_still_has_a_page(relabelled, tmp_path):
+    labels = tmp_path / "mirror" / ANNOTATIONS
+    pd.read_csv(labels, dtype=str).assign(annotations_grade_3="er").to_csv(labels, index=False)
+    failed = run(tmp_path, relabelled)
+    assert failed.returncode != 0
+    assert "no split by protein is possible: 1 of the classes have enough proteins" in failed.stdout
+    shown = run(tmp_path, relabelled, "--config", "partial=True")
+    assert shown.returncode == 0, shown.stdout
+    page = (tmp_path / "results/mini/index.html").read_text()
+    assert "No probe was trained in this study" in page
+    assert "hand-made features has no results (linear)" in page
+
+
+@pytest.fixture
+def relabelled(finished, tmp_path) -> dict:
+    """A study of one backbone and one seed on a mirror with labels of its own, two classes; no cells."""
+    shutil.copytree(finished / "data/mini/mirror", tmp_path / "mirror")
+    labels = tmp_path / "mirror" / ANNOTATIONS
+    table = pd.read_csv(labels, dtype=str)
+    classes = ["er" if number % 2 else "golgi" for number in range(len(table))]
+    table = table.assign(annotations_grade_3=classes, annotations_grade_2="", annotations_grade_1="")
+    table.to_csv(labels, index=False)
+    study = mini(embedding={"backbones": ["handmade"]}, splits={"seeds": [0]}, cells=None, finetune=None)
+    del study["simulation"]
+    return study | {"acquisition": {"mirror": "mirror", "labels": f"mirror/{ANNOTATIONS}"}}

@@ -245,6 +245,11 @@ def citations():
     return used
 
 
+DIVIDED = [
+    f"{RESULTS}/splits/{unit}-{policy}.parquet"
+    for unit, policy in product(SPLITS.units, SPLITS.label_policies)
+]
+DIVIDED = [path for path in DIVIDED if STUDY.splits and made(path)]
 ROUTES = [route for route in ROUTES if made(embedding(route))]
 SHOWN = [route for route in SHOWN if route in ROUTES]
 TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]

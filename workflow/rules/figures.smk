@@ -96,7 +96,7 @@ rule overview:
     input:
         fovs=f"{RESULTS}/fovs.parquet",
         summary=f"{RESULTS}/summary.parquet" if TRAINED else [],
-        splits=rules.probe.input.splits if STUDY.splits else [],
+        splits=DIVIDED,
     output:
         html=report(
             f"{RESULTS}/figures/overview.html",

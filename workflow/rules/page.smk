@@ -39,7 +39,7 @@ rule index:
         config=f"{RESULTS}/config.yaml",
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
-        splits=rules.probe.input.splits if STUDY.splits else [],
+        splits=DIVIDED,
         claims=f"{workflow.basedir}/config/published.csv",
         captions=sorted({f"{CAPTIONS}/{figure['caption']}" for figure in shown()}),
         others=[*results(), *TRACED],
