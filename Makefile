@@ -44,6 +44,7 @@ bench: setup
 	@$(RUN) python tests/bench/probe.py
 	@$(RUN) python tests/bench/finetune.py
 	@$(RUN) python tests/bench/evaluate.py
+	@$(RUN) python tests/bench/scale.py
 
 lint: setup
 	@$(RUN) ruff check
