@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 from protloc.choose import spread_over_classes
 from protloc.errors import InputError
-from protloc.figures.fractions import draw_fractions
+from protloc.figures.fractions import draw_fractions, scores_over_fractions
 from protloc.figures.names import spread
 from protloc.figures.nearest import nearest
 from protloc.figures.neighbours import draw_neighbours
@@ -98,9 +98,9 @@ def test_fine_tuned_networks_are_drawn_beside_frozen_ones(tmp_path):
 
 
 @pytest.mark.parametrize("other", [{"metric": "micro_f1"}, {"task": "knn"}])
-def test_a_summary_without_macro_f1_of_probes_is_refused(tmp_path, other):
+def test_a_summary_without_macro_f1_of_probes_is_refused(other):
     with pytest.raises(InputError, match="no macro_f1 to draw"):
-        draw_fractions(summary().assign(**other), "linear", TITLES, [], False, [tmp_path / "x.png"])
+        scores_over_fractions(summary().assign(**other), "linear")
 
 
 @pytest.mark.parametrize("heights", [[], [0.5], [0.0, 0.01, 0.02], [0.97, 0.98, 0.99], [0.1, 0.5, 0.51]])

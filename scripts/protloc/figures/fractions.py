@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from protloc.errors import InputError
 from protloc.figures.looks import Look, Route, looks_of_routes
 from protloc.figures.names import name_lines, room
+from protloc.figures.panels import POLICIES, UNITS, of_panel, units_and_policies
 from protloc.figures.style import WIDTH_MM, note, sheet
 
-UNITS = {"protein": "New proteins (split by protein)", "fov": "New fields of known proteins (split by field)"}
-POLICIES = {"single": "one label a protein", "multi": "several labels a protein"}
+COLUMNS = ["split_unit", "label_policy", "task", "backbone", "strategy", "fraction"]
+COLUMNS += ["runs", "mean", "sd", "low", "high"]
 LEFT, TOP, BOTTOM, GAP, PANEL = 12.0, 7.0, 17.0, 7.0, 62.0  # mm
 NOTE = "Means over {seeds} seeds; 95 % intervals by bootstrap over proteins. Grey: controls."
 TUNED = "finetune"
@@ -23,8 +24,19 @@ TUNED_NOTE = " Hollow, dotted: fine-tuned."
 TUNED_LOOK = {"linestyle": ":", "markerfacecolor": "white", "markersize": 5.0}
 
 
+def scores_over_fractions(summary: pd.DataFrame, task: str) -> pd.DataFrame:
+    """What the figure shows of the table `summary`: macro F1 of `task`, and of fine-tuning beside it.
+
+    Raises InputError if there is none of the task.
+    """
+    shown = summary[summary["metric"].eq("macro_f1") & summary["task"].isin([task, TUNED])]
+    if not (shown["task"] == task).any():
+        raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
+    return shown.sort_values(COLUMNS[:6])[COLUMNS].reset_index(drop=True)
+
+
 def draw_fractions(
-    summary: pd.DataFrame,
+    scores: pd.DataFrame,
     task: str,
     titles: Mapping[str, str],
     controls: Collection[str],
@@ -33,16 +45,11 @@ def draw_fractions(
 ) -> None:
     """Write the figure: a column per split unit, a row per label policy, a line per backbone and strategy.
 
-    `summary` is the table of that name, of which `task` is drawn and fine-tuning beside it; `titles` and
-    `controls` are by backbone. Raises InputError if it has no macro F1 of the task.
+    `scores` are those of `scores_over_fractions`; `titles` and `controls` are by backbone.
     """
-    of_tasks = summary[summary["metric"].eq("macro_f1") & summary["task"].isin([task, TUNED])]
-    scores = of_tasks[of_tasks["task"] == task]
-    if scores.empty:
-        raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
-    units = [unit for unit in UNITS if unit in set(scores["split_unit"])]
-    policies = [policy for policy in POLICIES if policy in set(scores["label_policy"])]
-    looks = looks_of_routes(scores, titles, controls)
+    frozen = scores[scores["task"] == task]
+    units, policies = units_and_policies(frozen)
+    looks = looks_of_routes(frozen, titles, controls)
     height = TOP + BOTTOM + len(policies) * PANEL + (len(policies) - 1) * GAP
     right = WIDTH_MM - room([str(look["label"]) for look in looks.values()])
     with sheet(height, outputs) as figure:
@@ -58,17 +65,16 @@ def draw_fractions(
         for axis, unit in zip(axes[0], units, strict=True):
             axis.set_title(UNITS[unit], loc="left")
         for row, policy in zip(axes, policies, strict=True):
-            of_policy = of_tasks[of_tasks["label_policy"] == policy]
             for axis, unit in zip(row, units, strict=True):
-                _panel(axis, of_policy[of_policy["split_unit"] == unit], task, looks)
+                _panel(axis, of_panel(scores, unit, policy), task, looks)
             row[0].set_ylabel("macro F1" + (f", {POLICIES[policy]}" if len(policies) > 1 else ""))
-            last = of_policy[of_policy["split_unit"] == units[-1]]
+            last = of_panel(scores, units[-1], policy)
             ends = ((look, _line(last, task, route)["mean"].iloc[-1:]) for route, look in looks.items())
             name_lines(row[-1], [(end, look) for look, means in ends for end in means])
         middle = (LEFT + right) / 2 / WIDTH_MM
         figure.supxlabel("labelled training data used (%)", x=middle, y=7 / height, fontsize="medium")
-        tuned = TUNED_NOTE if (of_tasks["task"] == TUNED).any() else ""
-        note(figure, NOTE.format(seeds=scores["runs"].max()) + tuned, simulated, LEFT)
+        tuned = TUNED_NOTE if (scores["task"] == TUNED).any() else ""
+        note(figure, NOTE.format(seeds=frozen["runs"].max()) + tuned, simulated, LEFT)
 
 
 def _panel(axis: Axes, scores: pd.DataFrame, task: str, looks: Mapping[Route, Look]) -> None:

@@ -1,0 +1,142 @@
+"""Charts of scores: what they show of the tables, and what they say where something is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from protloc.figures.asked import Asked
+from protloc.figures.panels import at_full, counted_seeds
+from protloc.figures.rows import Rows
+from protloc.figures.strategies import _looks, _panel, draw_strategies, strategy_scores
+from protloc.figures.style import SIMULATED
+
+TITLES = {"dino": "DINO", "sub": "SubCell", "bare": "DINO, untrained", "majority": "majority guess"}
+FILLS = ["map_natural", "adapt"]
+UNTRAINED = {"dino": "bare"}
+LEVELS = {"dino": 0.6, "sub": 0.5, "bare": 0.2, "majority": 0.05}
+
+
+def asked(*names: str, strategies: list[str] | None = None) -> Asked:
+    """A study of some backbones, of all unless named, with these channel strategies."""
+    names = names or tuple(TITLES)
+    of_name = {name: ["none"] if name == "majority" else strategies or ["adapt"] for name in names}
+    return Asked(TITLES, of_name, [name for name in ("bare", "majority") if name in names])
+
+
+def summary(study: Asked, units=("protein", "fov"), policies=("single",), **columns) -> pd.DataFrame:
+    """Macro F1 of the study's routes at two fractions; a strategy is 0.01 better than the one before."""
+    rows = [
+        {"backbone": name, "strategy": strategy, "split_unit": unit, "label_policy": policy}
+        | {"fraction": fraction, "mean": LEVELS[name] * fraction**0.1 + 0.01 * number}
+        for name, strategies in study.strategies.items()
+        for number, strategy in enumerate(strategies)
+        for unit in units
+        for policy in policies
+        for fraction in (0.1, 1.0)
+    ]
+    rows = pd.DataFrame(rows)
+    bounds = {"low": rows["mean"] - 0.04, "high": rows["mean"] + 0.05, "sd": 0.01, "runs": 3}
+    fixed = {"task": "linear", "level": "fov", "metric": "macro_f1"}
+    return rows.assign(**fixed, **bounds).assign(**columns)
+
+
+def words(svg: Path) -> str:
+    """The words of an SVG, on one line: matplotlib draws them as paths and leaves each as a comment."""
+    return " ".join(re.findall(r"<!-- (.*?) -->", svg.read_text(), re.DOTALL)).replace("\n", " ")
+
+
+def test_what_is_shown_of_a_summary_is_macro_f1_of_the_task_with_all_of_the_data():
+    study = asked(strategies=FILLS)
+    right = summary(study)
+    others = [right.assign(metric="micro_f1"), right.assign(task="finetune")]
+    scores = strategy_scores(
+        pd.concat([*others, right]).sample(frac=1, random_state=0), "linear", study.controls
+    )
+    assert len(scores) == 2 * len(study.routes) and set(scores["fraction"]) == {1.0}
+    assert set(scores.loc[scores["control"], "backbone"]) == {"bare", "majority"}
+    pd.testing.assert_frame_equal(scores, strategy_scores(right, "linear", study.controls))
+
+
+def test_all_of_the_data_is_the_largest_fraction_of_a_panel():
+    table = pd.concat([summary(asked("dino")), summary(asked("sub"), units=("fov",), fraction=0.5)])
+    assert set(at_full(table)["backbone"]) == {"dino"}
+    assert set(at_full(table[table["fraction"] < 1])["fraction"]) == {0.1, 0.5}
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"), [([1, 1], "one seed"), ([3, 3], "3 seeds"), ([2, 3], "2 to 3 seeds")]
+)
+def test_seeds_are_counted_in_words(runs, said):
+    assert counted_seeds(pd.Series(runs)) == said
+
+
+def test_dots_and_bands_lie_where_the_scores_are():
+    study, axis = asked(strategies=FILLS), Figure().add_subplot()
+    scores = strategy_scores(summary(study, units=("protein",)), "linear", study.controls)
+    rows = Rows([route for route in study.routes if route[0] != "bare"], study, 2.0)
+    _panel(axis, scores, rows, _looks(study), UNTRAINED)
+    means = scores.set_index(["backbone", "strategy"])["mean"]
+    dots = [tuple(np.ravel(line.get_data())) for line in axis.lines if line.get_marker() != "None"]
+    middles = {route: sum(sides) / 2 for route, sides in rows.sides.items()}
+    np.testing.assert_allclose(sorted(dots), sorted((means[route], middles[route]) for route in middles))
+    boxes = [made.get_paths()[0].get_extents() for made in axis.collections if made.get_paths()]
+    own = [box for box in boxes if 0 < box.height < 10]
+    at = [
+        (means["bare", name] - 0.04, means["bare", name] + 0.05, *rows.sides["dino", name]) for name in FILLS
+    ]
+    np.testing.assert_allclose([(box.x0, box.x1, box.y0, box.y1) for box in own], at)
+    (common,) = (box for box in boxes if box.height > 10)
+    assert (common.x0, common.x1, common.height) == pytest.approx((0.01, 0.1, rows.height))
+
+
+def test_rows_of_a_backbone_lie_together_and_are_as_high_as_its_name():
+    study = Asked({"a": "a " * 40, "b": "b"}, {"a": ["none"], "b": FILLS}, ["a"])
+    assert study.routes == [("b", "map_natural"), ("b", "adapt"), ("a", "none")]
+    rows = Rows(study.routes, study, 1.0)
+    assert rows.sides["b", "map_natural"][1] == rows.sides["b", "adapt"][0]
+    assert rows.groups["b"][1] < rows.groups["a"][0] < rows.groups["a"][1] - 8 < rows.height - 8
+
+
+def draw_dots(study: Asked, scores: pd.DataFrame, out: Path, simulated: bool = False) -> str:
+    shown = strategy_scores(scores, "linear", study.controls)
+    draw_strategies(shown, study, UNTRAINED, simulated, [out])
+    return words(out)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_chart_of_many_strategies_names_them_all(tmp_path, simulated):
+    study = asked(strategies=FILLS)
+    scores = summary(study, policies=("single", "multi"))
+    text = draw_dots(study, scores, tmp_path / "a.svg", simulated)
+    assert text.count("several labels a protein") == 2 and text.count("SubCell") == 2
+    assert text.count("map natural") == text.count("adapt") == 1
+    assert "Means over 3 seeds" in text and "no score" not in text and "Without" not in text
+    assert "dark, the same network untrained; light, those in grey rows" in text
+    assert (SIMULATED in text) == simulated
+    draw_dots(study, scores.sample(frac=1, random_state=0), tmp_path / "b.svg", simulated)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_the_chart_of_strategies_says_what_it_lacks(tmp_path):
+    out, study = tmp_path / "dots.svg", asked()
+    alone = draw_dots(asked("dino"), summary(asked("dino"), units=("protein",)), out)
+    assert "DINO" in alone and "Grey bands" not in alone and "adapt" not in alone
+    assert "Means over one seed" in draw_dots(study, summary(study, runs=1, sd=np.nan), out)
+    controls = draw_dots(asked("bare", "majority"), summary(asked("bare", "majority")), out)
+    assert "(light, those in grey rows)" in controls and "DINO, untrained" in controls
+    failed = draw_dots(study, summary(study)[lambda rows: rows["backbone"] != "sub"], out)
+    assert failed.count("no score") == 2 and "Without a score: SubCell." in failed
+    bare = summary(study).assign(low=np.nan, high=np.nan)
+    assert "Without an interval: DINO; SubCell; DINO, untrained; majority guess." in draw_dots(
+        study, bare, out
+    )
+    nothing = draw_dots(study, summary(study)[:0], out)
+    assert (
+        "No backbone has a macro F1" in nothing
+        and "Without a score: DINO; SubCell; DINO, untrained" in nothing
+    )

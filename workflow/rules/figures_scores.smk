@@ -1,0 +1,52 @@
+"""Figures of scores: backbones and strategies, what fine-tuning gains, classes, what is taken for what.
+
+Needs: summary.parquet, metrics.parquet, comparisons.parquet, splits, and for one figure the predictions of the best
+backbone. Makes: figures/{strategies,tuned,classes,confusion}.{svg,png}, and beside each its numbers as CSV.
+"""
+
+
+def built(name):
+    """What makes two networks the same but for their weights."""
+    return USED[name].architecture, USED[name].options
+
+
+UNTRAINED = {
+    name: control
+    for name, control in product(NETWORKS, reversed(NETWORKS))
+    if USED[control].control
+    and not USED[name].control
+    and built(name) == built(control)
+}
+ASKED = {
+    "titles": {name: backbone.title for name, backbone in USED.items()},
+    "strategies": STRATEGIES,
+    "controls": [name for name in USED if USED[name].control],
+}
+
+
+rule figure_strategies:
+    input:
+        summary=f"{RESULTS}/summary.parquet",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/strategies.svg",
+            category="Macro F1",
+            labels={"figure": "macro F1 by backbone and channel strategy"},
+            caption="../report/strategies.rst",
+        ),
+        png=f"{RESULTS}/figures/strategies.png",
+        csv=f"{RESULTS}/figures/strategies.csv",
+    log:
+        f"{RESULTS}/logs/figure_strategies.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        asked=ASKED,
+        task=STUDY.probe.heads[0],
+        untrained=UNTRAINED,
+        simulated=SIMULATED,
+        code=code("figure_strategies.py"),
+    message:
+        "Draw macro F1 by backbone and strategy"
+    script:
+        f"{SCRIPTS}/figure_strategies.py"
