@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from protloc.figures.asked import Asked
+from protloc.figures.classes import class_scores, draw_classes, in_short
+from protloc.figures.full_scores import full_scores
+from protloc.figures.matrix import WHITE, colours, draw_cells, ink, luminance
 from protloc.figures.panels import at_full, counted_seeds
 from protloc.figures.rows import Rows
-from protloc.figures.strategies import _looks, _panel, draw_strategies, strategy_scores
+from protloc.figures.strategies import _looks, _panel, draw_strategies
 from protloc.figures.style import SIMULATED
 
 TITLES = {"dino": "DINO", "sub": "SubCell", "bare": "DINO, untrained", "majority": "majority guess"}
@@ -54,12 +57,10 @@ def test_what_is_shown_of_a_summary_is_macro_f1_of_the_task_with_all_of_the_data
     study = asked(strategies=FILLS)
     right = summary(study)
     others = [right.assign(metric="micro_f1"), right.assign(task="finetune")]
-    scores = strategy_scores(
-        pd.concat([*others, right]).sample(frac=1, random_state=0), "linear", study.controls
-    )
+    scores = full_scores(pd.concat([*others, right]).sample(frac=1, random_state=0), "linear", study.controls)
     assert len(scores) == 2 * len(study.routes) and set(scores["fraction"]) == {1.0}
     assert set(scores.loc[scores["control"], "backbone"]) == {"bare", "majority"}
-    pd.testing.assert_frame_equal(scores, strategy_scores(right, "linear", study.controls))
+    pd.testing.assert_frame_equal(scores, full_scores(right, "linear", study.controls))
 
 
 def test_all_of_the_data_is_the_largest_fraction_of_a_panel():
@@ -77,7 +78,7 @@ def test_seeds_are_counted_in_words(runs, said):
 
 def test_dots_and_bands_lie_where_the_scores_are():
     study, axis = asked(strategies=FILLS), Figure().add_subplot()
-    scores = strategy_scores(summary(study, units=("protein",)), "linear", study.controls)
+    scores = full_scores(summary(study, units=("protein",)), "linear", study.controls)
     rows = Rows([route for route in study.routes if route[0] != "bare"], study, 2.0)
     _panel(axis, scores, rows, _looks(study), UNTRAINED)
     means = scores.set_index(["backbone", "strategy"])["mean"]
@@ -103,7 +104,7 @@ def test_rows_of_a_backbone_lie_together_and_are_as_high_as_its_name():
 
 
 def draw_dots(study: Asked, scores: pd.DataFrame, out: Path, simulated: bool = False) -> str:
-    shown = strategy_scores(scores, "linear", study.controls)
+    shown = full_scores(scores, "linear", study.controls)
     draw_strategies(shown, study, UNTRAINED, simulated, [out])
     return words(out)
 
@@ -140,3 +141,128 @@ def test_the_chart_of_strategies_says_what_it_lacks(tmp_path):
         "No backbone has a macro F1" in nothing
         and "Without a score: DINO; SubCell; DINO, untrained" in nothing
     )
+
+
+CLASSES = {"er": 3, "golgi": 1, "vesicles": 2}  # with proteins to test
+
+
+def split(seeds=(0, 1), classes=CLASSES, unit="protein") -> pd.DataFrame:
+    """Rows of `splits`: of each class one protein to train on, and proteins to test, of two fields each."""
+    rows = [
+        {"seed": seed, "fov_id": f"FID{name}{number}{field}", "gene": f"{name} {number}", "labels": [name]}
+        | {"part": "test" if number else "train"}
+        for seed in seeds
+        for name, proteins in classes.items()
+        for number in range(proteins + 1)
+        for field in range(2 + (unit == "fov"))
+    ]
+    return pd.DataFrame(rows)
+
+
+def metrics(study: Asked, classes=CLASSES, units=("protein", "fov"), seeds=(0, 1)) -> pd.DataFrame:
+    """F1 of each class at two fractions: higher with the class's number, and by 0.1 from seed to seed."""
+    rows = [
+        {"backbone": name, "strategy": strategy, "split_unit": unit, "fraction": fraction, "seed": seed}
+        | {"metric": f"f1_{one}", "value": LEVELS[name] * fraction**0.1 + 0.05 * number + 0.1 * seed}
+        for name, strategy in study.routes
+        for unit in units
+        for fraction in (0.1, 1.0)
+        for seed in seeds
+        for number, one in enumerate(classes)
+    ]
+    return pd.DataFrame(rows).assign(task="linear", level="fov", label_policy="single")
+
+
+def scores_of_classes(study: Asked, table: pd.DataFrame, **options) -> pd.DataFrame:
+    splits = {(unit, "single"): split(unit=unit, **options) for unit in table["split_unit"].unique()}
+    return class_scores(table, splits, "linear", study.controls)
+
+
+def test_what_is_shown_of_classes_are_means_over_seeds_beside_what_was_tested():
+    study = asked()
+    right = metrics(study)
+    others = [right.assign(metric="protein_" + right["metric"]), right.assign(task="finetune")]
+    scores = scores_of_classes(study, pd.concat([*others, right]).sample(frac=1, random_state=0))
+    assert len(scores) == 2 * 4 * 3 and set(scores["fraction"]) == {1.0} and set(scores["runs"]) == {2}
+    row = scores.set_index(["split_unit", "backbone", "class"]).loc[("fov", "dino", "vesicles")]
+    assert (row["mean"], row["sd"]) == pytest.approx((0.6 + 0.1 + 0.05, 0.1 / 2**0.5))
+    assert (row["proteins"], row["fields"], row["control"]) == (2, 6, False)
+
+
+def test_a_class_that_some_seeds_do_not_test_has_fewer_proteins_and_one_that_none_tests_has_none():
+    table = metrics(asked("dino"), units=("protein",))
+    first, second = split(seeds=(0,), classes={"er": 3, "vesicles": 2}), split(seeds=(1,), classes={"er": 2})
+    scores = class_scores(table, {("protein", "single"): pd.concat([first, second])}, "linear", [])
+    assert scores.set_index("class")["proteins"].to_dict() == {"er": 2.5, "golgi": 0, "vesicles": 1}
+
+
+def test_classes_are_named_in_the_order_of_their_proteins_and_numbers_are_those_of_the_table(tmp_path):
+    study, out = asked(), tmp_path / "classes.svg"
+    scores = scores_of_classes(study, metrics(study))
+    draw_classes(scores, study, True, [out])
+    text = words(out)
+    assert re.findall(r"(er|vesicles|golgi)  (\S+)", text) == [
+        ("er", "3/6"), ("vesicles", "2/4"), ("golgi", "1/2"),
+        ("er", "3/9"), ("vesicles", "2/6"), ("golgi", "1/3"),
+    ]  # fmt: skip
+    assert text.index(".65 .75 .70") < text.index(".55 .65 .60") < text.index(".10 .20 .15")
+    assert "no score" not in text and "Grey names: controls." in text and SIMULATED in text
+    draw_classes(scores.sample(frac=1, random_state=0), study, True, [tmp_path / "again.svg"])
+    assert out.read_bytes() == (tmp_path / "again.svg").read_bytes()
+
+
+def test_the_chart_of_classes_says_what_it_lacks(tmp_path):
+    def drawn(study: Asked, scores: pd.DataFrame) -> str:
+        draw_classes(scores, study, False, [tmp_path / "classes.svg"])
+        return words(tmp_path / "classes.svg")
+
+    study, only = asked(), asked("bare", "majority")
+    scores = scores_of_classes(study, metrics(study))
+    assert "Grey" not in drawn(asked("dino"), scores_of_classes(asked("dino"), metrics(asked("dino"))))
+    assert "Grey names: controls." in drawn(only, scores_of_classes(only, metrics(only)))
+    one = {"er": 3}
+    assert "er  3/6" in drawn(study, scores_of_classes(study, metrics(study, classes=one), classes=one))
+    single = scores_of_classes(study, metrics(study, seeds=(0,)), seeds=(0,))
+    assert single["sd"].isna().all() and "Means over one seed." in drawn(study, single)
+    failed = drawn(study, scores[scores["backbone"] != "sub"])
+    assert failed.count("no score") == 2 and "Without a score: SubCell." in failed
+    scores.loc[scores.index[0], "mean"] = np.nan
+    assert drawn(study, scores).count("–") == 1
+    nothing = drawn(study, scores[:0])
+    assert "No backbone has an F1 of a class" in nothing and "Without a score: DINO; SubCell" in nothing
+
+
+def test_seventeen_classes_and_sixty_routes_fit(tmp_path):
+    names = {f"b{n}": f"a backbone with a long name, number {n}" for n in range(10)}
+    study = Asked(names, {name: [f"strategy {n}" for n in range(6)] for name in names}, [])
+    rows = [(name, strategy, f"class {n:02d}") for name, strategy in study.routes for n in range(17)]
+    scores = pd.DataFrame(rows, columns=["backbone", "strategy", "class"])
+    scores = scores.assign(split_unit="protein", label_policy="single", fraction=1.0, mean=0.5, sd=0.1)
+    scores = scores.assign(control=False, proteins=9.0, fields=40.0, runs=3)
+    draw_classes(scores, study, False, [tmp_path / "classes.svg"])
+    assert words(tmp_path / "classes.svg").count(".50") == 60 * 17
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0, ".00"), (0.346, ".35"), (0.994, ".99"), (0.996, "1.0"), (1, "1.0"), (np.nan, "–")]
+)
+def test_shares_are_written_in_three_letters(share, said):
+    assert in_short(share) == said
+
+
+def test_words_are_legible_on_every_fill():
+    fills = colours(np.append(np.linspace(0, 1, 101), np.nan))
+    inks = np.where(ink(fills) == WHITE, 1.0, 0.0)
+    lighter, darker = (sort(luminance(fills), inks) + 0.05 for sort in (np.maximum, np.minimum))
+    assert (lighter / darker).min() > 4.5  # WCAG 2, AA
+    assert (np.diff(luminance(fills)[:-1]) < 0).all()
+    assert np.ptp(fills[-1, :3]) == 0 and set(inks) == {0, 1}
+
+
+def test_words_shrink_with_their_cells_and_vanish_before_they_cannot_be_read():
+    sizes = {}
+    for side in (1.0, 3.0, 8.0):
+        axis = Figure().add_subplot()
+        draw_cells(axis, [(0, side)], [(0, side)], np.array([[0.5]]), [[".50"]])
+        sizes[side] = [text.get_fontsize() for text in axis.texts]
+    assert sizes[1.0] == [] and 3.8 <= sizes[3.0][0] < sizes[8.0][0] == 6

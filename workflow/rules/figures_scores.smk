@@ -50,3 +50,34 @@ rule figure_strategies:
         "Draw macro F1 by backbone and strategy"
     script:
         f"{SCRIPTS}/figure_strategies.py"
+
+
+rule figure_classes:
+    input:
+        metrics=f"{RESULTS}/metrics.parquet",
+        splits=[
+            f"{RESULTS}/splits/{unit}-{policy}.parquet" for unit, policy in SETTINGS
+        ],
+    output:
+        svg=report(
+            f"{RESULTS}/figures/classes.svg",
+            category="Classes",
+            labels={"figure": "F1 of each class"},
+            caption="../report/classes.rst",
+        ),
+        png=f"{RESULTS}/figures/classes.png",
+        csv=f"{RESULTS}/figures/classes.csv",
+    log:
+        f"{RESULTS}/logs/figure_classes.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        asked=ASKED,
+        task=STUDY.probe.heads[0],
+        settings=SETTINGS,
+        simulated=SIMULATED,
+        code=code("figure_classes.py"),
+    message:
+        "Draw the F1 of each class"
+    script:
+        f"{SCRIPTS}/figure_classes.py"

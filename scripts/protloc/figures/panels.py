@@ -31,3 +31,9 @@ def counted_seeds(runs: pd.Series) -> str:
     if high == 1:
         return "one seed"
     return f"{high} seeds" if low == high else f"{low} to {high} seeds"
+
+
+def amount(table: pd.DataFrame) -> str:
+    """How much of the labelled training data was used, in words."""
+    shares = (f"{100 * fraction:g} %" for fraction in sorted(table["fraction"].unique()))
+    return f"{' and '.join(shares)} of the labelled training data"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from protloc.figures.asked import Asked, routes_of
 from protloc.figures.looks import MARKERS, Look
-from protloc.figures.panels import POLICIES, UNITS, at_full, counted_seeds, of_panel, units_and_policies
+from protloc.figures.panels import POLICIES, UNITS, amount, counted_seeds, of_panel, units_and_policies
 from protloc.figures.rows import NAME_MM, NEAR, NONE, Rows
 from protloc.figures.style import COLOURS, EDGE_MM, GREY, MM, SMALL_PT, WIDTH_MM, missing, note, plain, sheet
 
@@ -26,15 +26,6 @@ WORD_PT = 2.55  # size of words in a row, pt a mm of its height
 LETTERS = 112  # of a line of the note
 COMMON, OWN, RULE = "#ececec", "#c9c9c9", "#dddddd"  # bands of all backbones and of one; lines between rows
 LEAST = 0.004  # macro F1: the width of a band that would else not be seen
-COLUMNS = ["split_unit", "label_policy", "fraction", "backbone", "strategy", "control"]
-COLUMNS += ["runs", "mean", "sd", "low", "high"]
-
-
-def strategy_scores(summary: pd.DataFrame, task: str, controls: Collection[str]) -> pd.DataFrame:
-    """What the figure shows of the table `summary`: macro F1 of `task` at the largest fraction."""
-    shown = at_full(summary[(summary["metric"] == "macro_f1") & (summary["task"] == task)])
-    shown = shown.assign(control=shown["backbone"].isin(controls))
-    return shown.sort_values(COLUMNS[:5])[COLUMNS].reset_index(drop=True)
 
 
 def draw_strategies(
@@ -46,7 +37,7 @@ def draw_strategies(
 ) -> None:
     """Write the figure: a column per split unit, a row per label policy, a dot per backbone and strategy.
 
-    `scores` are those of `strategy_scores`; `untrained` names the untrained network of a backbone, which is
+    `scores` are those of `full_scores`; `untrained` names the untrained network of a backbone, which is
     a band behind it. What was asked for and has no score is named.
     """
     behind = {untrained[name] for name in asked.strategies if name in untrained}
@@ -156,10 +147,9 @@ def _lines(scores: pd.DataFrame, asked: Asked, bands: bool) -> list[str]:
     """What the note says: how much is behind the dots, what the bands are, and what is not there."""
     said: list[str] = []
     if len(scores):
-        shares = " and ".join(f"{100 * fraction:g} %" for fraction in sorted(scores["fraction"].unique()))
         seeds = counted_seeds(scores["runs"])
-        said += [f"Frozen probes, {shares} of the labelled training data. Means over {seeds}; lines: 95 %"]
-        said += [f"intervals by bootstrap over proteins.{_bands(scores, bands)}"]
+        said += [f"Frozen probes, {amount(scores)}. Means over {seeds}; lines: 95 % intervals by"]
+        said += [f"bootstrap over proteins.{_bands(scores, bands)}"]
     bare = scores[scores[["low", "high"]].isna().any(axis=1)]
     said += asked.lacking(scores, "mean", "a score")
     said += asked.without(routes_of(bare[bare["mean"].notna()]), "an interval")
