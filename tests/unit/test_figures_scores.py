@@ -11,6 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from protloc.figures.asked import Asked
 from protloc.figures.classes import class_scores, draw_classes, in_short
+from protloc.figures.confusion import Best, best_routes, confusion, draw_confusion
 from protloc.figures.full_scores import full_scores
 from protloc.figures.matrix import WHITE, colours, draw_cells, ink, luminance
 from protloc.figures.panels import at_full, counted_seeds
@@ -266,3 +267,95 @@ def test_words_shrink_with_their_cells_and_vanish_before_they_cannot_be_read():
         draw_cells(axis, [(0, side)], [(0, side)], np.array([[0.5]]), [[".50"]])
         sizes[side] = [text.get_fontsize() for text in axis.texts]
     assert sizes[1.0] == [] and 3.8 <= sizes[3.0][0] < sizes[8.0][0] == 6
+
+
+def test_the_best_route_is_no_control_and_split_by_protein_where_there_is_such_a_split():
+    study = asked(strategies=FILLS)
+    table = summary(study, policies=("single", "multi"))
+    table.loc[table["backbone"].isin(study.controls) | (table["split_unit"] == "fov"), "mean"] += 0.3
+    table.loc[(table["backbone"] == "sub") & (table["label_policy"] == "multi"), "mean"] += 0.2
+    single, multi = best_routes(full_scores(table, "linear", study.controls))
+    assert (single.route, single.among) == (("dino", "adapt"), 4) and single.score == pytest.approx(0.61)
+    assert multi.route == ("sub", "adapt") and multi.where["label_policy"] == "multi"
+    assert single.where == {"split_unit": "protein", "label_policy": "single", "fraction": 1.0}
+    (by_field,) = best_routes(full_scores(summary(study, units=("fov",)), "linear", study.controls))
+    assert by_field.split_unit == "fov"
+    failed = summary(study).assign(mean=lambda rows: rows["mean"].where(rows["backbone"] != "dino"))
+    assert best_routes(full_scores(failed, "linear", study.controls))[0].route == ("sub", "adapt")
+    assert best_routes(full_scores(table, "linear", list(TITLES))) == []
+
+
+def predictions(policy="single", seeds=(0, 1), classes=("er", "golgi", "vesicles")) -> pd.DataFrame:
+    """Of each seed a field of each of four proteins; that of G2 is taken for vesicles, if there are such."""
+    said = {"single": ["er", "er", "vesicles", "golgi"], "multi": ["er", "er;golgi", "er;vesicles", "golgi"]}
+    true = {"single": ["er", "er", "er", "golgi"], "multi": ["er", "er;golgi", "er;golgi", "golgi"]}
+    rows = [
+        {"seed": seed, "fov_id": f"FID{number}", "gene": f"G{number}"}
+        | {"truth": true[policy][number].split(";"), "predicted": said[policy][number].split(";")}
+        for seed in seeds
+        for number in range(4)
+    ]
+    rows = pd.DataFrame(rows)
+    for name in ("truth", "predicted"):
+        rows[name] = [
+            [label for label in labels if label in classes] or [classes[0]] for labels in rows[name]
+        ]
+    return rows.assign(classes=[list(classes)] * len(rows))
+
+
+def best(policy="single", route=("dino", "adapt")) -> Best:
+    return Best(route, "protein", policy, 1.0, 0.6, 2)
+
+
+def test_fields_are_counted_by_what_they_are_and_what_they_are_taken_for():
+    pairs = confusion(best(), predictions()).set_index(["truth", "predicted"])
+    assert pairs["taken"].to_dict() == {
+        ("er", "er"): 4, ("er", "golgi"): 0, ("er", "vesicles"): 2,
+        ("golgi", "er"): 0, ("golgi", "golgi"): 2, ("golgi", "vesicles"): 0,
+        ("vesicles", "er"): 0, ("vesicles", "golgi"): 0, ("vesicles", "vesicles"): 0,
+    }  # fmt: skip
+    assert pairs.loc["er", "share"].to_list() == pytest.approx([2 / 3, 0, 1 / 3])
+    assert set(pairs.loc["er", "proteins"]) == {3} and set(pairs.loc["er", "fields"]) == {6}
+    assert pairs.loc["vesicles", "share"].isna().all() and set(pairs["seeds"]) == {2}
+
+
+def test_with_several_labels_a_field_counts_in_each_of_its_rows():
+    pairs = confusion(best("multi"), predictions("multi", seeds=(0,))).set_index(["truth", "predicted"])
+    assert pairs.loc["er", "taken"].to_list() == [3, 1, 1]
+    assert pairs.loc["golgi", "taken"].to_list() == [2, 2, 1] and set(pairs.loc["golgi", "fields"]) == {3}
+
+
+def draw_matrices(
+    bests: list[Best], tables: list[pd.DataFrame], out: Path, study: Asked | None = None
+) -> str:
+    study = study or asked()
+    pairs = pd.concat([confusion(*both) for both in zip(bests, tables, strict=True)] or [pd.DataFrame()])
+    scores = full_scores(summary(asked("dino", "bare")), "linear", study.controls)
+    draw_confusion(bests, pairs, scores, study, False, [out])
+    return words(out)
+
+
+def test_the_matrix_names_its_backbone_and_has_rows_in_the_order_of_their_fields(tmp_path):
+    text = draw_matrices([best(), best("multi")], [predictions(), predictions("multi")], tmp_path / "a.svg")
+    assert text.count("DINO: macro F1 0.600, the best of 2 that are no controls") == 2
+    assert re.findall(r"(er|vesicles|golgi)  (\S+)", text) == [
+        ("er", "3/6"), ("golgi", "1/2"), ("vesicles", "0/0"),
+        ("er", "3/6"), ("golgi", "3/6"), ("vesicles", "0/0"),
+    ]  # fmt: skip
+    assert "67 33 100 er" in text and "100 33 33 67 67 33 er" in text
+    assert "of 2 seeds." in text and "one label a protein" in text and "several labels a protein" in text
+    assert "Without a score: SubCell; majority guess." in text
+    mixed = [table.sample(frac=1, random_state=0) for table in (predictions(), predictions("multi"))]
+    draw_matrices([best(), best("multi")], mixed, tmp_path / "b.svg")
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_the_matrix_says_what_it_lacks(tmp_path):
+    out = tmp_path / "matrix.svg"
+    one = draw_matrices([best()], [predictions(classes=("er",))], out)
+    assert "One class: no prediction can be wrong." in one and "er  4/8" in one
+    assert "fields of one seed." in draw_matrices([best()], [predictions(seeds=(3,))], out)
+    alone = [Best(("dino", "adapt"), "protein", "single", 1.0, 0.6, 1)]
+    assert "macro F1 0.600 New proteins" in draw_matrices(alone, [predictions()], out)
+    nothing = draw_matrices([], [], out)
+    assert "No backbone but controls has a macro F1" in nothing and "Without a score: SubCell" in nothing

@@ -106,7 +106,7 @@ def results():
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
     if TRAINED:
-        names += charts("fractions", "strategies", "classes")
+        names += charts("fractions", "strategies", "classes", "confusion")
         scored = {route[0] for _, route in TRAINED}
         names += [
             f"figures/predictions-{name}.{suffix}"

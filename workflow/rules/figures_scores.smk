@@ -81,3 +81,32 @@ rule figure_classes:
         "Draw the F1 of each class"
     script:
         f"{SCRIPTS}/figure_classes.py"
+
+
+rule figure_confusion:
+    input:
+        summary=f"{RESULTS}/summary.parquet",
+        predictions=[predictions(STUDY.probe.heads[0], route) for route in ROUTES],
+    output:
+        svg=report(
+            f"{RESULTS}/figures/confusion.svg",
+            category="Classes",
+            labels={"figure": "what the best backbone takes each class for"},
+            caption="../report/confusion.rst",
+        ),
+        png=f"{RESULTS}/figures/confusion.png",
+        csv=f"{RESULTS}/figures/confusion.csv",
+    log:
+        f"{RESULTS}/logs/figure_confusion.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        asked=ASKED,
+        task=STUDY.probe.heads[0],
+        routes=ROUTES,
+        simulated=SIMULATED,
+        code=code("figure_confusion.py"),
+    message:
+        "Draw what the best backbone takes each class for"
+    script:
+        f"{SCRIPTS}/figure_confusion.py"
