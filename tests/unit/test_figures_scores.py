@@ -18,6 +18,7 @@ from protloc.figures.panels import at_full, counted_seeds
 from protloc.figures.rows import Rows
 from protloc.figures.strategies import _looks, _panel, draw_strategies
 from protloc.figures.style import SIMULATED
+from protloc.figures.tuned import FRACTIONS, NAMED, draw_tuned, in_words, signed, tuned_pairs, verdict
 
 TITLES = {"dino": "DINO", "sub": "SubCell", "bare": "DINO, untrained", "majority": "majority guess"}
 FILLS = ["map_natural", "adapt"]
@@ -359,3 +360,131 @@ def test_the_matrix_says_what_it_lacks(tmp_path):
     assert "macro F1 0.600 New proteins" in draw_matrices(alone, [predictions()], out)
     nothing = draw_matrices([], [], out)
     assert "No backbone but controls has a macro F1" in nothing and "Without a score: SubCell" in nothing
+
+
+def tuned(study: Asked, fractions=(0.1, 1.0), **columns) -> pd.DataFrame:
+    """`summary` of fine-tuning: 0.1 better than frozen with all of the data, 0.1 worse with less."""
+    rows = [summary(study).query("fraction == 1").assign(fraction=fraction) for fraction in fractions]
+    rows = pd.concat(rows).query("strategy != 'none'").assign(task="finetune", **columns)
+    return rows.assign(mean=rows["mean"] + np.where(rows["fraction"] == 1, 0.1, -0.1))
+
+
+def compared(scores: pd.DataFrame, **columns) -> pd.DataFrame:
+    """Rows of `comparisons` of fine-tuned scores with frozen ones."""
+    gained = np.where(scores["fraction"] == 1, 0.1, -0.1)
+    bounds = {"low": gained - 0.05, "high": gained + 0.04, "p_holm": 0.0123, "difference": gained}
+    fixed = {"compared": "training", "other_task": "linear", "metric": "macro_f1"}
+    return scores.assign(**bounds, **fixed).assign(**columns)
+
+
+def test_pairs_are_of_settings_that_frozen_and_fine_tuned_both_have():
+    study = asked(strategies=FILLS)
+    new = tuned(study, fractions=(0.5, 1.0))
+    table, rows = pd.concat([summary(study), new]), compared(new)
+    others = [
+        rows.assign(other_task="mlp", difference=9),
+        rows.assign(metric="protein_macro_f1", difference=9),
+    ]
+    others += [rows.assign(compared="backbone", difference=9), table.assign(metric="micro_f1", mean=9)]
+    mixed = [
+        pd.concat([*some, whole]).sample(frac=1, random_state=0)
+        for some, whole in ((others[3:], table), (others[:3], rows))
+    ]
+    pairs = tuned_pairs(*mixed, "linear")
+    pd.testing.assert_frame_equal(pairs, tuned_pairs(table, rows, "linear"))
+    assert set(pairs["fraction"]) == {1.0} and len(pairs) == 2 * 3 * 2  # units, networks, strategies
+    dino = pairs.set_index(["split_unit", "backbone", "strategy"]).loc[("fov", "dino", "adapt")]
+    assert dino[["frozen_mean", "tuned_mean", "difference"]].to_list() == pytest.approx([0.61, 0.71, 0.1])
+    assert dino[["difference_low", "difference_high"]].to_list() == pytest.approx([0.05, 0.14])
+    assert dino[["frozen_low", "tuned_high"]].to_list() == pytest.approx([0.57, 0.66])
+
+
+def test_only_the_largest_fractions_of_a_split_have_panels():
+    study = asked("dino")
+    many = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0]
+    frozen = pd.concat([summary(study).query("fraction == 1").assign(fraction=one) for one in many])
+    new = tuned(study, fractions=many)
+    new = new[(new["split_unit"] == "protein") | (new["fraction"] < 0.2)]
+    pairs = tuned_pairs(pd.concat([frozen, new]), compared(new), "linear")
+    assert pairs.groupby("split_unit")["fraction"].apply(list).to_dict() == {
+        "fov": [0.01, 0.05, 0.1], "protein": [0.25, 0.5, 1.0],
+    }  # fmt: skip
+    assert FRACTIONS == 3
+
+
+def draw_slopes(study: Asked, frozen: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFrame, out: Path) -> str:
+    routes = [route for route in study.routes if route[1] != "none"]
+    draw_tuned(tuned_pairs(pd.concat([frozen, new]), rows, "linear"), study, routes, False, [out])
+    return words(out)
+
+
+def test_slopes_stand_above_their_differences_in_words(tmp_path):
+    study, out = asked(), tmp_path / "a.svg"
+    frozen, new = summary(study), tuned(study)
+    rows = compared(new)
+    text = draw_slopes(study, frozen, new, rows, out)
+    assert text.count("+0.100 (+0.050 to +0.140) better, p = 0.012") == 2 * 3
+    assert text.count("−0.100 (−0.150 to −0.060) worse, p = 0.012") == 2 * 3
+    assert text.count("10 % of the labelled data") == text.count("100 % of the labelled data") == 2
+    assert "New proteins (split by protein)" in text and "Means over 3 seeds" in text
+    assert "Named" not in text and "Without" not in text and "seeds differ" not in text
+    mixed = [table.sample(frac=1, random_state=0) for table in (frozen, new, rows)]
+    draw_slopes(study, *mixed, tmp_path / "b.svg")
+    assert out.read_bytes() == (tmp_path / "b.svg").read_bytes()
+
+
+def test_the_chart_of_fine_tuning_says_what_it_lacks(tmp_path):
+    study, out = asked(), tmp_path / "slopes.svg"
+    frozen, new = summary(study), tuned(study)
+    rows = compared(new)
+    failed = draw_slopes(study, frozen, new[new["backbone"] != "sub"], rows, out)
+    assert "Without a pair of scores: SubCell." in failed
+    later = new[(new["backbone"] != "sub") | (new["fraction"] == 1)]
+    assert draw_slopes(study, frozen, later, rows, out).count("not scored") == 2
+    bare = draw_slopes(study, frozen.assign(low=np.nan), new, compared(new, low=np.nan, p_holm=np.nan), out)
+    assert bare.count("(no interval) p unknown") == 2 * 2 * 3 and "Without an interval: DINO; SubCell" in bare
+    assert draw_slopes(study, frozen, new, rows[:0], out).count("not compared") == 2 * 2 * 3
+    alone = draw_slopes(
+        asked("dino"), summary(asked("dino"), runs=1), tuned(asked("dino"), runs=1), rows, out
+    )
+    assert "Means over one seed;" in alone
+    fewer = draw_slopes(study, frozen, tuned(study, runs=2), rows, out)
+    assert "Means over 2 to 3 seeds;" in fewer and "Where seeds differ" in fewer
+    only = asked("bare", "majority")
+    assert "DINO, untrained" in draw_slopes(only, summary(only), tuned(only), rows, out)
+    nothing = draw_slopes(study, frozen, new[:0], rows, out)
+    assert (
+        "No network was scored both" in nothing
+        and "Without a pair of scores: DINO; SubCell; DINO," in nothing
+    )
+
+
+def test_of_many_networks_those_best_when_fine_tuned_are_named(tmp_path):
+    titles = {f"b{number}": f"backbone {number:02d}" for number in range(12)}
+    study = Asked(titles, {name: ["adapt"] for name in titles}, [])
+    frozen = pd.concat([summary(asked("dino")).assign(backbone=name) for name in titles])
+    new = pd.concat([tuned(asked("dino")).assign(backbone=name) for name in titles])
+    place = new["backbone"].str[1:].astype(int)
+    new["mean"] = 0.4 + 0.01 * place.where(new["fraction"] == 1, -place)
+    text = draw_slopes(study, frozen, new, compared(new), tmp_path / "slopes.svg")
+    assert re.findall(r"backbone (\d+)", text) == [f"{number:02d}" for number in range(12 - NAMED, 12)] * 2
+    assert f"Named: the {NAMED} of 12 that are best when fine-tuned" in text
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "said"),
+    [
+        (0.1, 0.0004, "better, p < 0.001"),
+        (-0.1, 0.049, "worse, p = 0.049"),
+        (-0.1, 0.05, "not told apart, p = 0.050"),
+        (0.1, np.nan, "p unknown"),
+    ],
+)
+def test_whether_two_can_be_told_apart_is_said_in_words(difference, p, said):
+    assert verdict(difference, p) == said
+    assert in_words(None) == "not scored"
+
+
+@pytest.mark.parametrize(("difference", "said"), [(0.1, "+0.100"), (-0.0126, "−0.013"), (-0.0001, "0.000")])
+def test_differences_have_signs(difference, said):
+    assert signed(difference) == said

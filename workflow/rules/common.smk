@@ -107,6 +107,7 @@ def results():
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
     if TRAINED:
         names += charts("fractions", "strategies", "classes", "confusion")
+        names += charts("tuned") if FINETUNED else []
         scored = {route[0] for _, route in TRAINED}
         names += [
             f"figures/predictions-{name}.{suffix}"

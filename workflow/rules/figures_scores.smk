@@ -52,6 +52,35 @@ rule figure_strategies:
         f"{SCRIPTS}/figure_strategies.py"
 
 
+rule figure_tuned:
+    input:
+        summary=f"{RESULTS}/summary.parquet",
+        comparisons=f"{RESULTS}/comparisons.parquet",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/tuned.svg",
+            category="Macro F1",
+            labels={"figure": "macro F1 frozen and fine-tuned"},
+            caption="../report/tuned.rst",
+        ),
+        png=f"{RESULTS}/figures/tuned.png",
+        csv=f"{RESULTS}/figures/tuned.csv",
+    log:
+        f"{RESULTS}/logs/figure_tuned.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        asked=ASKED,
+        task=STUDY.probe.heads[0],
+        routes=FINETUNED,
+        simulated=SIMULATED,
+        code=code("figure_tuned.py"),
+    message:
+        "Draw macro F1 frozen and fine-tuned"
+    script:
+        f"{SCRIPTS}/figure_tuned.py"
+
+
 rule figure_classes:
     input:
         metrics=f"{RESULTS}/metrics.parquet",
