@@ -30,7 +30,7 @@ def summary(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
         for fraction in (0.1, 1.0)
     ]
     spread_of = {"low": lambda rows: rows["mean"] - 0.05, "high": lambda rows: rows["mean"] + 0.05}
-    fixed = {"task": "linear", "label_policy": "single", "metric": "macro_f1", "runs": 3}
+    fixed = {"task": "linear", "label_policy": "single", "metric": "macro_f1", "runs": 3, "sd": 0.1}
     return pd.DataFrame(rows).assign(**fixed, **spread_of)
 
 
@@ -95,6 +95,17 @@ def test_fine_tuned_networks_are_drawn_beside_frozen_ones(tmp_path):
         draw_fractions(rows, "linear", TITLES, ["untrained", "majority"], True, paths)
         drawn[name] = paths[0].read_text().count("stroke-dasharray: 1.2,1.98")
     assert drawn["with"] > drawn["without"] == 0
+
+
+def test_what_is_shown_over_fractions_is_macro_f1_of_the_probe_and_of_fine_tuning():
+    frozen = summary()
+    tuned = frozen[frozen["backbone"] == "dino"].assign(task="finetune")
+    others = [frozen.assign(task="mlp"), frozen.assign(metric="micro_f1"), tuned.assign(metric="micro_f1")]
+    shown = scores_over_fractions(
+        pd.concat([*others, tuned, frozen]).sample(frac=1, random_state=0), "linear"
+    )
+    assert shown["task"].value_counts().to_dict() == {"linear": len(frozen), "finetune": len(tuned)}
+    pd.testing.assert_frame_equal(shown, scores_over_fractions(pd.concat([frozen, tuned]), "linear"))
 
 
 @pytest.mark.parametrize("other", [{"metric": "micro_f1"}, {"task": "knn"}])

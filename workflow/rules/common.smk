@@ -80,12 +80,6 @@ UNTRAINED = untrained_of(REGISTRY)
 EXPECTED = [*TRAINED, *product(["knn"], CELL_ROUTES)]  # tasks and routes
 
 
-STRATEGIES = {
-    name: [strategy for backbone, strategy in ROUTES if backbone == name]
-    for name in USED
-}
-
-
 wildcard_constraints:
     backbone="|".join(USED),
     strategy="|".join([*STUDY.embedding.strategies, "none"]),

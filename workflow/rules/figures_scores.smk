@@ -4,22 +4,22 @@ Needs: summary.parquet, metrics.parquet, comparisons.parquet, splits, and for on
 backbone. Makes: figures/{strategies,tuned,classes,confusion}.{svg,png}, and beside each its numbers as CSV.
 """
 
-
-def built(name):
-    """What makes two networks the same but for their weights."""
-    return USED[name].architecture, USED[name].options
-
-
+# What makes two networks the same but for their weights; of several untrained ones the first counts.
+BUILT = {name: (USED[name].architecture, USED[name].options) for name in NETWORKS}
 UNTRAINED = {
     name: control
     for name, control in product(NETWORKS, reversed(NETWORKS))
     if USED[control].control
     and not USED[name].control
-    and built(name) == built(control)
+    and BUILT[name] == BUILT[control]
 }
+SETTINGS = [*product(SPLITS.units, SPLITS.label_policies)]
 ASKED = {
     "titles": {name: backbone.title for name, backbone in USED.items()},
-    "strategies": STRATEGIES,
+    "strategies": {
+        name: [strategy for backbone, strategy in ROUTES if backbone == name]
+        for name in USED
+    },
     "controls": [name for name in USED if USED[name].control],
 }
 
