@@ -21,6 +21,7 @@ from protloc.figures.rows import NAME_MM, NEAR, NONE, Rows
 from protloc.figures.style import COLOURS, EDGE_MM, GREY, MM, SMALL_PT, WIDTH_MM, missing, note, plain, sheet
 
 TOP, LEGEND, TITLE, BOTTOM, LINE, GAP, BETWEEN, EMPTY = 3.5, 4.5, 3.2, 11.0, 2.7, 9.0, 7.0, 30.0  # mm
+HALF = 2.0  # mm: half of the last number below an axis
 SLOT, ALONE = 1.75, 3.5  # mm: height of a row, and of the row of a backbone's only strategy
 WORD_PT = 2.55  # size of words in a row, pt a mm of its height
 LETTERS = 112  # of a line of the note
@@ -72,10 +73,11 @@ def _axes(figure: Figure, shape: tuple[int, int], top: float, bottom: float, apa
     """The panels (down, across) between `top` and `bottom` mm, `apart` of their height between them."""
     height, left = figure.get_figheight() / MM, NAME_MM + EDGE_MM
     axes = figure.subplots(*shape, squeeze=False)
-    width = (WIDTH_MM - left - EDGE_MM - (shape[1] - 1) * BETWEEN) / shape[1]
+    right = WIDTH_MM - EDGE_MM - HALF
+    width = (right - left - (shape[1] - 1) * BETWEEN) / shape[1]
     figure.subplots_adjust(
         left=left / WIDTH_MM,
-        right=1 - EDGE_MM / WIDTH_MM,
+        right=right / WIDTH_MM,
         top=1 - top / height,
         bottom=bottom / height,
         wspace=BETWEEN / width,
