@@ -4,24 +4,19 @@ Needs: summary.parquet, metrics.parquet, comparisons.parquet, splits, and for on
 backbone. Makes: figures/{strategies,tuned,classes,confusion}.{svg,png}, and beside each its numbers as CSV.
 """
 
-# What makes two networks the same but for their weights; of several untrained ones the first counts.
-BUILT = {name: (USED[name].architecture, USED[name].options) for name in NETWORKS}
-UNTRAINED = {
-    name: control
-    for name, control in product(NETWORKS, reversed(NETWORKS))
-    if USED[control].control
-    and not USED[name].control
-    and BUILT[name] == BUILT[control]
-}
+HEAD = STUDY.probe.heads[0]
 SETTINGS = [*product(SPLITS.units, SPLITS.label_policies)]
 ASKED = {
     "titles": {name: backbone.title for name, backbone in USED.items()},
     "strategies": {
-        name: [strategy for backbone, strategy in ROUTES if backbone == name]
+        name: [
+            route[1] for task, route in EXPECTED if task == HEAD and route[0] == name
+        ]
         for name in USED
     },
     "controls": [name for name in USED if USED[name].control],
 }
+PROBED = [route for task, route in TRAINED if task == HEAD]
 
 
 rule figure_strategies:
@@ -42,8 +37,12 @@ rule figure_strategies:
         f"{ENVS}/analysis.yaml"
     params:
         asked=ASKED,
-        task=STUDY.probe.heads[0],
-        untrained=UNTRAINED,
+        task=HEAD,
+        untrained={
+            name: control
+            for name, control in UNTRAINED.items()
+            if name in USED and control in USED
+        },
         simulated=SIMULATED,
         code=code("figure_strategies.py"),
     message:
@@ -71,7 +70,7 @@ rule figure_tuned:
         f"{ENVS}/analysis.yaml"
     params:
         asked=ASKED,
-        task=STUDY.probe.heads[0],
+        task=HEAD,
         routes=FINETUNED,
         simulated=SIMULATED,
         code=code("figure_tuned.py"),
@@ -102,7 +101,7 @@ rule figure_classes:
         f"{ENVS}/analysis.yaml"
     params:
         asked=ASKED,
-        task=STUDY.probe.heads[0],
+        task=HEAD,
         settings=SETTINGS,
         simulated=SIMULATED,
         code=code("figure_classes.py"),
@@ -115,7 +114,7 @@ rule figure_classes:
 rule figure_confusion:
     input:
         summary=f"{RESULTS}/summary.parquet",
-        predictions=[predictions(STUDY.probe.heads[0], route) for route in ROUTES],
+        predictions=[predictions(HEAD, route) for route in PROBED],
     output:
         svg=report(
             f"{RESULTS}/figures/confusion.svg",
@@ -131,8 +130,8 @@ rule figure_confusion:
         f"{ENVS}/analysis.yaml"
     params:
         asked=ASKED,
-        task=STUDY.probe.heads[0],
-        routes=ROUTES,
+        task=HEAD,
+        routes=PROBED,
         simulated=SIMULATED,
         code=code("figure_confusion.py"),
     message:
