@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,31 @@ def test_fine_tuned_networks_are_drawn_beside_frozen_ones(tmp_path):
         draw_fractions(rows, "linear", TITLES, ["untrained", "majority"], True, paths)
         drawn[name] = paths[0].read_text().count("stroke-dasharray: 1.2,1.98")
     assert drawn["with"] > drawn["without"] == 0
+
+
+def test_of_many_strategies_the_best_of_each_backbone_is_named(tmp_path):
+    ends = {
+        "one": [5, 9, 1, 3, 2, 4],
+        "two": [1, 2, 3, 4, 9, 5],
+        "three": [9, 1, 2, 3, 4, 5],
+        "bare": [1] * 5 + [2],
+    }
+    rows = [
+        {"backbone": name, "strategy": f"way_{way}", "fraction": fraction, "mean": 0.05 * mean}
+        for name, several in ends.items()
+        for way, best in enumerate(several)
+        for fraction, mean in ((0.1, 10 - best), (1.0, best))
+    ]
+    bounds = {"low": 0.0, "high": 0.5, "runs": 3, "task": "linear"}
+    scores = pd.DataFrame(rows).assign(split_unit="protein", label_policy="single", **bounds)
+    drawn = {}
+    for count in (4, 6):
+        some, out = scores[scores["strategy"] < f"way_{count}"], tmp_path / f"{count}.svg"
+        draw_fractions(some, "linear", {name: name for name in ends}, ["bare"], False, [out])
+        names = re.findall(r"<!-- (\w+, way \d) -->", out.read_text())
+        drawn[count] = sorted(names), "thin: 20 others" in out.read_text()
+    assert len(drawn[4][0]) == 16 and not drawn[4][1]
+    assert drawn[6] == (["bare, way 5", "one, way 1", "three, way 0", "two, way 4"], True)
 
 
 def test_what_is_shown_over_fractions_is_macro_f1_of_the_probe_and_of_fine_tuning():
