@@ -1,13 +1,16 @@
-"""Draw macro F1 against the fraction of the labelled data: fractions.svg and fractions.png."""
+"""Draw macro F1 against the fraction of the labelled data: SVG, PNG, and the numbers as CSV."""
 
-from protloc.figures.fractions import draw_fractions
+from protloc.figures.fractions import draw_fractions, scores_over_fractions
 from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
+    summary = read_table("summary", snakemake.input.summary)
+    scores = scores_over_fractions(summary, snakemake.params.task)
+    scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_fractions(
-        read_table("summary", snakemake.input.summary),
+        scores,
         snakemake.params.task,
         dict(snakemake.params.titles),
         list(snakemake.params.controls),

@@ -5,7 +5,7 @@ This is the one place where a schema lives; the tables of the README are generat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -381,14 +381,20 @@ def _ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
     return arrow.replace_schema_metadata(None)
 
 
-def read_table(name: str, path: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """The table `name` as a frame, or some of its columns.
+def read_table(
+    name: str,
+    path: Path | str,
+    columns: Sequence[str] | None = None,
+    where: Mapping[str, str | float] | None = None,
+) -> pd.DataFrame:
+    """The table `name` as a frame, some of its columns, or the rows that have the values of `where`.
 
-    Raises InputError if the file is damaged or of another kind.
+    Row groups without such a row are not read. Raises InputError if the file is damaged or of another kind.
     """
     wanted = [column for column in TABLES[name].columns if columns is None or column.name in columns]
+    only = [(column, "==", value) for column, value in (where or {}).items()]
     try:
-        arrow = pq.read_table(path, columns=columns and list(columns))
+        arrow = pq.read_table(path, columns=columns and list(columns), filters=only or None)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable {name} table ({error}); delete it and run again") from error
     fields = {field.name: field.type for field in arrow.schema}

@@ -1,8 +1,9 @@
-"""Time and memory of all statistics of a study at full size, from made-up predictions.
+"""Time and memory of all statistics of a study at full size, from made-up predictions, and of its charts.
 
 Run by `make bench`: 10 backbones × 6 strategies × 6 fractions × 10 seeds × 2 tasks, a quarter of 6,300 fields
 tested. The files of a few routes stand for all; the work is that of the step `evaluate`, in a process of its
-own with two workers.
+own with two workers. The charts are drawn in another, of what came out four times over: as if fields had been
+split in both ways and labelled under both policies.
 """
 
 from __future__ import annotations
@@ -13,16 +14,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 TASKS, BACKBONES, STRATEGIES, SEEDS, DISTINCT = 2, 10, 6, 10, 6
 FRACTIONS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 PROTEINS, TESTED, FIELDS, CLASSES = 1310, 328, 1575, 17
 DRAWS, WORKERS = 2000, 2
+SETTINGS = list(product(("fov", "protein"), ("multi", "single")))
+CONTROLS = ["backbone0"]
 
 
 def route(number: int) -> pd.DataFrame:
@@ -91,17 +98,96 @@ def score(root: Path) -> None:
     print(f"| {wall} | {cpu:.0f} s | {peak:.0f} MB | {rows} |")
 
 
+def widen(root: Path) -> None:
+    """Write the results of `score` for all splits and policies, and for the best route its predictions."""
+    from protloc.tables import read_table, write_table, write_tables
+
+    for name in ("metrics", "summary", "comparisons"):
+        narrow = read_table(name, root / f"{name}.parquet")
+        wide = (narrow.assign(split_unit=unit, label_policy=policy) for unit, policy in SETTINGS)
+        write_table(name, pd.concat(wide), root / f"{name}.parquet")
+    best = pq.read_table(root / f"drawn {DISTINCT - 1}")
+    write_tables("predictions", runs(best), root / "predictions.parquet")
+    part = pd.DataFrame({"part": ["test"] * TESTED + ["train"] * (PROTEINS - TESTED)})
+    part["gene"], part["fov_id"] = [[f"{kind}{row:04d}" for row in part.index] for kind in ("G", "FID")]
+    part["labels"], part["fraction"] = [[f"class {row % CLASSES:02d}"] for row in part.index], 1.0
+    write_table("splits", pd.concat(part.assign(seed=seed) for seed in range(SEEDS)), root / "split.parquet")
+
+
+def runs(predictions: pa.Table) -> Iterator[pa.Table]:
+    """The runs of all splits and policies, a table each, in the order of the table `predictions`."""
+    for (unit, policy), fraction, seed in product(SETTINGS, FRACTIONS, range(SEEDS)):
+        own = pc.and_(pc.equal(predictions["fraction"], fraction), pc.equal(predictions["seed"], seed))
+        run = predictions.filter(own)
+        for place, word in enumerate((unit, policy)):
+            run = run.set_column(place, run.schema.field(place), pa.array([word] * len(run)))
+        yield run
+
+
+def draw(root: Path) -> None:
+    """Draw each chart as its rule does, from tables to files; prints the time and the memory of each."""
+    from protloc.figures.asked import Asked
+    from protloc.figures.classes import class_scores, draw_classes
+    from protloc.figures.confusion import SEEN, best_routes, confusion, draw_confusion
+    from protloc.figures.fractions import draw_fractions, scores_over_fractions
+    from protloc.figures.full_scores import full_scores
+    from protloc.figures.strategies import draw_strategies
+    from protloc.figures.tuned import draw_tuned, tuned_pairs
+    from protloc.tables import read_table
+
+    routes: dict[str, list[str]] = {}
+    for task, backbone, strategy in names():
+        if task == "linear":
+            routes.setdefault(backbone, []).append(strategy)
+    asked = Asked({name: f"backbone {name}" for name in routes}, routes, CONTROLS)
+    untrained = dict.fromkeys(set(routes) - set(CONTROLS), CONTROLS[0])
+
+    def summary() -> pd.DataFrame:
+        return read_table("summary", root / "summary.parquet")
+
+    def fractions(outputs: list[Path]) -> None:
+        scores = scores_over_fractions(summary(), "linear")
+        draw_fractions(scores, "linear", asked.titles, CONTROLS, True, outputs)
+
+    def strategies(outputs: list[Path]) -> None:
+        draw_strategies(full_scores(summary(), "linear", CONTROLS), asked, untrained, True, outputs)
+
+    def tuned(outputs: list[Path]) -> None:
+        pairs = tuned_pairs(summary(), read_table("comparisons", root / "comparisons.parquet"), "linear")
+        draw_tuned(pairs, asked, asked.routes, True, outputs)
+
+    def classes(outputs: list[Path]) -> None:
+        metrics = read_table("metrics", root / "metrics.parquet", where={"task": "linear"})
+        splits = {setting: read_table("splits", root / "split.parquet") for setting in SETTINGS}
+        draw_classes(class_scores(metrics, splits, "linear", CONTROLS), asked, True, outputs)
+
+    def confusions(outputs: list[Path]) -> None:
+        scores = full_scores(summary(), "linear", CONTROLS)
+        bests = best_routes(scores)
+        seen = [read_table("predictions", root / "predictions.parquet", SEEN, best.where) for best in bests]
+        pairs = pd.concat(confusion(*both) for both in zip(bests, seen, strict=True))
+        draw_confusion(bests, pairs, scores, asked, True, outputs)
+
+    print("\n| chart | wall | peak memory so far |\n| --- | ---: | ---: |")
+    for chart in (fractions, strategies, tuned, classes, confusions):
+        started = time.perf_counter()
+        chart([root / f"chart.{suffix}" for suffix in ("svg", "png")])
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"| {chart.__name__} | {time.perf_counter() - started:.1f} s | {peak:.0f} MB |", flush=True)
+
+
 def main() -> None:
-    """Print a Markdown table: seconds to score and to compare, memory of all processes, pairs compared."""
+    """Print Markdown tables: seconds and memory to score and compare, pairs compared; the same of charts."""
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder))
         print("| score 7,200 runs | compare | processor | peak memory, at most | comparisons |")
         print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
-        subprocess.run([sys.executable, __file__, folder], check=True)
+        for work in (score, widen, draw):
+            subprocess.run([sys.executable, __file__, work.__name__, folder], check=True)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        score(Path(sys.argv[1]))
+        {work.__name__: work for work in (score, widen, draw)}[sys.argv[1]](Path(sys.argv[2]))
     else:
         main()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import tifffile
 from PIL import Image
 from protloc.choose import spread_over_classes
 from protloc.errors import InputError
-from protloc.figures.fractions import draw_fractions
+from protloc.figures.fractions import draw_fractions, scores_over_fractions
 from protloc.figures.names import spread
 from protloc.figures.nearest import nearest
 from protloc.figures.neighbours import draw_neighbours
@@ -30,7 +31,7 @@ def summary(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
         for fraction in (0.1, 1.0)
     ]
     spread_of = {"low": lambda rows: rows["mean"] - 0.05, "high": lambda rows: rows["mean"] + 0.05}
-    fixed = {"task": "linear", "label_policy": "single", "metric": "macro_f1", "runs": 3}
+    fixed = {"task": "linear", "label_policy": "single", "metric": "macro_f1", "runs": 3, "sd": 0.1}
     return pd.DataFrame(rows).assign(**fixed, **spread_of)
 
 
@@ -97,10 +98,46 @@ def test_fine_tuned_networks_are_drawn_beside_frozen_ones(tmp_path):
     assert drawn["with"] > drawn["without"] == 0
 
 
+def test_of_many_strategies_the_best_of_each_backbone_is_named(tmp_path):
+    ends = {
+        "one": [5, 9, 1, 3, 2, 4],
+        "two": [1, 2, 3, 4, 9, 5],
+        "three": [9, 1, 2, 3, 4, 5],
+        "bare": [1] * 5 + [2],
+    }
+    rows = [
+        {"backbone": name, "strategy": f"way_{way}", "fraction": fraction, "mean": 0.05 * mean}
+        for name, several in ends.items()
+        for way, best in enumerate(several)
+        for fraction, mean in ((0.1, 10 - best), (1.0, best))
+    ]
+    bounds = {"low": 0.0, "high": 0.5, "runs": 3, "task": "linear"}
+    scores = pd.DataFrame(rows).assign(split_unit="protein", label_policy="single", **bounds)
+    drawn = {}
+    for count in (4, 6):
+        some, out = scores[scores["strategy"] < f"way_{count}"], tmp_path / f"{count}.svg"
+        draw_fractions(some, "linear", {name: name for name in ends}, ["bare"], False, [out])
+        names = re.findall(r"<!-- (\w+, way \d) -->", out.read_text())
+        drawn[count] = sorted(names), "thin: 20 others" in out.read_text()
+    assert len(drawn[4][0]) == 16 and not drawn[4][1]
+    assert drawn[6] == (["bare, way 5", "one, way 1", "three, way 0", "two, way 4"], True)
+
+
+def test_what_is_shown_over_fractions_is_macro_f1_of_the_probe_and_of_fine_tuning():
+    frozen = summary()
+    tuned = frozen[frozen["backbone"] == "dino"].assign(task="finetune")
+    others = [frozen.assign(task="mlp"), frozen.assign(metric="micro_f1"), tuned.assign(metric="micro_f1")]
+    shown = scores_over_fractions(
+        pd.concat([*others, tuned, frozen]).sample(frac=1, random_state=0), "linear"
+    )
+    assert shown["task"].value_counts().to_dict() == {"linear": len(frozen), "finetune": len(tuned)}
+    pd.testing.assert_frame_equal(shown, scores_over_fractions(pd.concat([frozen, tuned]), "linear"))
+
+
 @pytest.mark.parametrize("other", [{"metric": "micro_f1"}, {"task": "knn"}])
-def test_a_summary_without_macro_f1_of_probes_is_refused(tmp_path, other):
+def test_a_summary_without_macro_f1_of_probes_is_refused(other):
     with pytest.raises(InputError, match="no macro_f1 to draw"):
-        draw_fractions(summary().assign(**other), "linear", TITLES, [], False, [tmp_path / "x.png"])
+        scores_over_fractions(summary().assign(**other), "linear")
 
 
 @pytest.mark.parametrize("heights", [[], [0.5], [0.0, 0.01, 0.02], [0.97, 0.98, 0.99], [0.1, 0.5, 0.51]])

@@ -68,3 +68,19 @@ def test_a_table_in_parts_is_that_of_the_whole_and_parts_out_of_order_are_refuse
     for wrong in (parts[::-1], [parts[0], parts[0]]):
         with pytest.raises(InputError, match=r"\('A',\) is not after"):
             write_tables("proteins", wrong, tmp_path / "wrong.parquet")
+
+
+def test_rows_that_are_asked_for_are_read_without_the_groups_of_others(tmp_path):
+    for name, of in proteins(fovs=[1, 2]).groupby("gene"):
+        write_table("proteins", of, tmp_path / f"{name}.parquet")
+    parts = [pq.read_table(tmp_path / f"{name}.parquet") for name in "AB"]
+    write_tables("proteins", iter(parts), tmp_path / "both")
+    other = pq.ParquetFile(tmp_path / "both").metadata.row_group(0)
+    content = bytearray((tmp_path / "both").read_bytes())
+    first = other.column(0).dictionary_page_offset
+    content[first : first + other.total_byte_size // 2] = bytes(other.total_byte_size // 2)
+    (tmp_path / "both").write_bytes(content)
+    found = read_table("proteins", tmp_path / "both", columns=["ensg_id"], where={"gene": "B"})
+    assert found.to_dict("list") == {"ensg_id": ["ENSG2"]}
+    with pytest.raises(InputError, match="not a readable proteins table"):
+        read_table("proteins", tmp_path / "both")

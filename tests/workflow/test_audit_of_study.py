@@ -100,7 +100,8 @@ def _same(one: Path, other: Path) -> bool:
 
 
 END = {"report": 1, "audit": 1, "all": 1}
-AFTER_SCORES = {"figure_fractions": 1, "overview": 1} | END
+CHARTS = ("fractions", "strategies", "classes", "confusion")
+AFTER_SCORES = {f"figure_{chart}": 1 for chart in CHARTS} | {"overview": 1} | END
 
 
 def set_back(path: Path, change) -> None:
@@ -142,8 +143,10 @@ def test_two_values_that_are_swapped_rerun_their_step(project):
 
 def test_a_final_result_that_is_overwritten_is_named(project):
     flip(project.root / RESULTS / "summary.parquet")
-    below = ("figures/fractions.svg", "figures/fractions.png", "figures/overview.html", "report.html")
-    stale = dict.fromkeys((*below, "audit.html", "audit.json"), "stale")
+    of_summary = [chart for chart in CHARTS if chart != "classes"]  # these are of metrics.parquet
+    below = [f"figures/{chart}.{suffix}" for chart in of_summary for suffix in ("svg", "png", "csv")]
+    below += ["figures/overview.html", "report.html", "audit.html", "audit.json"]
+    stale = dict.fromkeys(below, "stale")
     assert project.verdicts() == {"summary.parquet": "modified", **stale}
     assert "evaluate" not in project.to_do()
 

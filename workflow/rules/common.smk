@@ -95,15 +95,13 @@ def results():
     if SHOWN:
         names += ["figures/neighbours.png", "figures/neighbours.webp"]
     if PRETRAINED and made(OWN_WEIGHTS):
-        names += ["figures/pretraining.svg", "figures/pretraining.png"]
+        names += charts("pretraining")
     if TRAINED or CELL_ROUTES:
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
     if TRAINED:
-        names += [
-            "figures/fractions.svg",
-            "figures/fractions.png",
-        ]
+        names += charts("fractions", "strategies", "classes", "confusion")
+        names += charts("tuned") if FINETUNED else []
         scored = {route[0] for _, route in TRAINED}
         names += [
             f"figures/predictions-{name}.{suffix}"
@@ -116,14 +114,17 @@ def results():
         names += ["figures/cells-overlays.png", "figures/cells-overlays.webp"]
     if CELL_ROUTES:
         names += ["figures/cells-neighbours.png", "figures/cells-neighbours.webp"]
-        names += [
-            f"figures/cells-{chart}.{suffix}"
-            for chart in ("k", "umap")
-            for suffix in ("svg", "png", "csv")
-        ]
+        names += charts("cells-k", "cells-umap")
     vectors = [embedding(route) for route in ROUTES]
     vectors += [embedding(route, "cell") for route in CELL_ROUTES]
     return [*(f"{RESULTS}/{name}" for name in names), *vectors]
+
+
+def charts(*names):
+    """The files of charts: two pictures each, and what they show as a table."""
+    return [
+        f"figures/{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv")
+    ]
 
 
 def embedding(route, level="fov"):

@@ -15,6 +15,7 @@ rule figure_fractions:
             caption="../report/fractions.rst",
         ),
         png=f"{RESULTS}/figures/fractions.png",
+        csv=f"{RESULTS}/figures/fractions.csv",
     log:
         f"{RESULTS}/logs/figure_fractions.log",
     conda:

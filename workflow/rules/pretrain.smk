@@ -48,6 +48,7 @@ if PRETRAINED:
                 caption="../report/pretraining.rst",
             ),
             png=f"{RESULTS}/figures/pretraining.png",
+            csv=f"{RESULTS}/figures/pretraining.csv",
         log:
             f"{RESULTS}/logs/figure_pretraining.log",
         conda:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from protloc.figures.style import COLOURS, EDGE_MM, GREY, SMALL_PT, WIDTH_MM, note, sheet
 
 HEIGHT, TOP, BOTTOM, LEFT = 56.0, 7.0, 14.0, 11.0  # mm
+COLUMNS = ["epoch", "loss", "teacher_entropy", "knn_accuracy"]
 NOTE = "{title}. kNN: held-out proteins, neighbours of other held-out proteins."
 
 
@@ -25,8 +26,8 @@ def draw_pretraining(
 ) -> None:
     """Write the figure: loss, entropy of the teacher's targets, and kNN accuracy against epochs.
 
-    `curve` is the table of that name, `prototypes` the number that bounds loss and entropy of a teacher that
-    has learned nothing.
+    `curve` is the table of that name, of which COLUMNS are shown, `prototypes` the number that bounds loss
+    and entropy of a teacher that has learned nothing.
     """
     with sheet(HEIGHT, outputs, dpi=dpi) as figure:
         panels = figure.subplots(1, 3)

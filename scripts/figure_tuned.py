@@ -1,0 +1,22 @@
+"""Draw macro F1 before and after fine-tuning, with paired differences: SVG, PNG, and the numbers as CSV."""
+
+from protloc.figures.asked import Asked
+from protloc.figures.style import marked
+from protloc.figures.tuned import draw_tuned, tuned_pairs
+from protloc.records import recorded
+from protloc.tables import read_table
+
+with recorded(snakemake) as outputs, marked(outputs.digest):
+    pairs = tuned_pairs(
+        read_table("summary", snakemake.input.summary),
+        read_table("comparisons", snakemake.input.comparisons),
+        snakemake.params.task,
+    )
+    pairs.to_csv(outputs["csv"], index=False, float_format="%.6f")
+    draw_tuned(
+        pairs,
+        Asked(**snakemake.params.asked),
+        [tuple(route) for route in snakemake.params.routes],
+        snakemake.params.simulated,
+        [outputs["svg"], outputs["png"]],
+    )
