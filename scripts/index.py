@@ -11,7 +11,7 @@ from protloc.tables import empty_table, read_table
 
 with recorded(snakemake) as outputs:
     given = snakemake.input
-    home = Path(snakemake.output.html).parent
+    shown = snakemake.params.shown
     study = yaml.safe_load(Path(given.config).read_text(encoding="utf-8"))
     scores = {
         name: read_table(name, given[name]) if name in dict(given.items()) else empty_table(name)
@@ -32,13 +32,10 @@ with recorded(snakemake) as outputs:
             task=snakemake.params.task,
         ),
         Names(**snakemake.params.names),
-        snakemake.params.expected,
+        shown["expected"],
         read_published(Path(given.claims)),
         scores["published"],
-        [Figure(**figure | {"caption": captions[figure["caption"]]}) for figure in snakemake.params.figures],
-        [
-            Path(path).relative_to(home).as_posix()
-            for path in dict.fromkeys([*given.others, *given.splits, *given.tables])
-        ],
+        [Figure(**figure | {"caption": captions[figure["caption"]]}) for figure in shown["figures"]],
+        shown["files"],
     )
     outputs["html"].write_text(page, encoding="utf-8")

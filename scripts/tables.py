@@ -9,9 +9,9 @@ from protloc.report.dictionary import dictionary
 from protloc.tables import read_table
 
 with recorded(snakemake) as outputs:
-    for name in snakemake.params.tables:
+    for name in snakemake.params.of["tables"]:
         read_table(name, snakemake.input[name]).to_csv(outputs[f"{name}_csv"], index=False)
     dictionary().to_csv(outputs["dictionary"], index=False)
     claims = read_published(Path(snakemake.input.claims)).values()
-    citations = [*snakemake.params.citations, *(claim.source for claim in claims)]
+    citations = [*snakemake.params.of["citations"], *(claim.source for claim in claims)]
     outputs["sources"].write_text(bibtex(citations), encoding="utf-8")

@@ -14,7 +14,7 @@ from protloc.modules import SCRIPTS, library_versions
 
 SUFFIX = ".record.json"
 PROJECT = "<project>"
-SHIPPED = "config"  # what steps read of the project itself: weights that come with it
+SHIPPED = ("config", "workflow/report")  # what steps read of the project itself: weights, tables, captions
 HOW = "how"  # the parameter of a rule that says how, not what: folders, sizes of batches
 CODE = "code"
 
@@ -68,7 +68,8 @@ def shown(path: str) -> str:
     """A path as a record has it, the same on any machine: below the working folder or the project's."""
     if not Path(path).is_absolute():
         return Path(path).as_posix()
-    for root, prefix in ((SCRIPTS.parent / SHIPPED, f"{PROJECT}/{SHIPPED}/"), (Path.cwd(), "")):
+    shipped = [(SCRIPTS.parent / name, f"{PROJECT}/{name}/") for name in SHIPPED]
+    for root, prefix in (*shipped, (Path.cwd(), "")):
         if Path(path).is_relative_to(root):
             return prefix + Path(path).relative_to(root).as_posix()
     return path

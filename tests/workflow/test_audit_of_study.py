@@ -101,7 +101,9 @@ def _same(one: Path, other: Path) -> bool:
 
 END = {"report": 1, "audit": 1, "all": 1}
 CHARTS = ("fractions", "strategies", "classes", "confusion")
-AFTER_SCORES = {f"figure_{chart}": 1 for chart in CHARTS} | {"overview": 1} | END
+PAGE = {"published": 1, "tables": 1, "index": 1}
+AFTER_SCORES = {f"figure_{chart}": 1 for chart in CHARTS} | {"overview": 1} | PAGE | END
+CSV = ("metrics", "summary", "comparisons", "enough", "published", "dictionary")
 
 
 def set_back(path: Path, change) -> None:
@@ -138,13 +140,15 @@ def test_two_values_that_are_swapped_rerun_their_step(project):
     project.configure(figures=figures)
     project.snakemake()
     project.configure(figures=figures | {"queries": 3, "neighbours": 2})
-    assert project.to_do() == {"configuration": 1, "figure_neighbours": 1, **END}
+    assert project.to_do() == {"configuration": 1, "figure_neighbours": 1, "index": 1, **END}
 
 
 def test_a_final_result_that_is_overwritten_is_named(project):
     flip(project.root / RESULTS / "summary.parquet")
     of_summary = [chart for chart in CHARTS if chart != "classes"]  # these are of metrics.parquet
     below = [f"figures/{chart}.{suffix}" for chart in of_summary for suffix in ("svg", "png", "csv")]
+    below += [f"tables/{name}.csv" for name in CSV]
+    below += ["published.parquet", "sources.bib", "index.html"]
     below += ["figures/overview.html", "report.html", "audit.html", "audit.json"]
     stale = dict.fromkeys(below, "stale")
     assert project.verdicts() == {"summary.parquet": "modified", **stale}

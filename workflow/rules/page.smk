@@ -1,6 +1,7 @@
 """Page: what a person opens first, and the tables for other tools.
 
-Needs: every result. Makes: tables/*.csv, sources.bib, index.html.
+Needs: the tables of scores and of what went in; of all other results the names alone. Makes: tables/*.csv,
+sources.bib, index.html.
 """
 
 SCORES = ["metrics", "summary", "comparisons", "enough", "published"]
@@ -24,8 +25,7 @@ rule tables:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        tables=SCORES,
-        citations=citations(),
+        of={"tables": SCORES, "citations": citations()},
         code=code("tables.py"),
     message:
         "Write the tables for other tools"
@@ -42,8 +42,6 @@ rule index:
         splits=DIVIDED,
         claims=f"{workflow.basedir}/config/published.csv",
         captions=sorted({f"{CAPTIONS}/{figure['caption']}" for figure in shown()}),
-        others=[*results(), *TRACED],
-        tables=rules.tables.output,
     output:
         html=f"{RESULTS}/index.html",
     log:
@@ -60,9 +58,15 @@ rule index:
             },
             "strategies": STUDY.embedding.strategies,
         },
-        expected=[[task, *route] for task, route in EXPECTED],
+        shown={
+            "expected": [[task, *route] for task, route in EXPECTED],
+            "figures": shown(),
+            "files": [
+                name.removeprefix(f"{RESULTS}/")
+                for name in [*results(), *TRACED, *DIVIDED, *rules.tables.output]
+            ],
+        },
         simulated=SIMULATED,
-        figures=shown(),
         code=code("index.py"),
     message:
         "Write the page that answers the question"
