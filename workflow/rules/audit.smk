@@ -1,6 +1,6 @@
 """Audit: whether every result, and all that it was made from, is what the records say.
 
-Needs: the report and the page, which come after everything else. Makes: audit.html, audit.json. `protloc audit` asks more.
+Needs: the report, the page and its tables, which come after everything else. Makes: audit.html, audit.json. `protloc audit` asks more.
 """
 
 
@@ -8,6 +8,7 @@ rule audit:
     input:
         report=f"{RESULTS}/report.html",
         index=f"{RESULTS}/index.html",
+        tables=rules.tables.output,
     output:
         html=f"{RESULTS}/audit.html",
         json=f"{RESULTS}/audit.json",
