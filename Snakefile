@@ -31,6 +31,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/figures_scores.smk"
 include: "workflow/rules/figures_cells.smk"
+include: "workflow/rules/figures_checks.smk"
 include: "workflow/rules/page.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/hooks.smk"
@@ -50,6 +51,7 @@ rule all:
     default_target: True
     input:
         results(),
+        measured(),
         f"{RESULTS}/index.html",
         f"{RESULTS}/report.html",
         f"{RESULTS}/audit.html",

@@ -163,6 +163,21 @@ TABLES = {
             Column("variation", REAL, "of the held-out fields' vectors: 0, all point the same way, to 1"),
         ),
     ),
+    "attention": Table(
+        "where in a field of view a network's vector comes from",
+        ("backbone", "strategy", "fov_id"),
+        (
+            *ROUTE[2:],
+            FOV_ID,
+            Column("label", TEXT, "the protein's first very prominent localization, or `none`"),
+            Column(
+                "kind", TEXT, "attention of the `class_token` or of the `pool`; or `similarity` to the vector"
+            ),
+            Column("height", INT, "places from top to bottom: patches, or cells of the last features"),
+            Column("width", INT, "places from left to right"),
+            Column("places", REALS, "row by row; attention: 1 where it is even; similarity: cosine"),
+        ),
+    ),
     "splits": Table(
         "a field of view under one seed",
         ("seed", "fov_id"),

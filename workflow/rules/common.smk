@@ -94,11 +94,14 @@ def results():
     names += ["figures/overview.html"]
     if SHOWN:
         names += ["figures/neighbours.png", "figures/neighbours.webp"]
+    if {route[0] for route in ROUTES} & {*NETWORKS}:
+        names += [f"figures/attention.{suffix}" for suffix in ("png", "webp", "csv")]
     if PRETRAINED and made(OWN_WEIGHTS):
         names += charts("pretraining")
     if TRAINED or CELL_ROUTES:
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
+        names += charts("shortcuts")
     if TRAINED:
         names += charts("fractions", "strategies", "classes", "confusion")
         names += charts("tuned") if FINETUNED else []
@@ -125,6 +128,11 @@ def charts(*names):
     return [
         f"figures/{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv")
     ]
+
+
+def measured():
+    """The files that show circumstances: they differ from run to run, so no other result rests on them."""
+    return [f"{RESULTS}/{name}" for name in charts("throughput") if ROUTES]
 
 
 def embedding(route, level="fov"):
@@ -197,7 +205,7 @@ def shown():
         for output in made_by.output:
             if is_flagged(output, "report"):
                 declared = get_flag_value(output, "report")
-                for match in filter(None, map(output.match, results())):
+                for match in filter(None, map(output.match, [*results(), *measured()])):
                     names = match.groupdict()
                     files = [
                         str(apply_wildcards(other, names)) for other in made_by.output

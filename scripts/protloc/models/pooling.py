@@ -24,8 +24,11 @@ class GatedPool(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Weighted means of the tokens, the heads' one after the other."""
-        weights = self.attention(self.attention_v(tokens) * self.attention_u(tokens)).softmax(dim=1)
-        return torch.einsum("bth,btd->bhd", weights, tokens).flatten(start_dim=1)
+        return torch.einsum("bth,btd->bhd", self.weights(tokens), tokens).flatten(start_dim=1)
+
+    def weights(self, tokens: Tensor) -> Tensor:
+        """What each token counts, (batch, tokens, heads), a sum of 1 over tokens."""
+        return self.attention(self.attention_v(tokens) * self.attention_u(tokens)).softmax(dim=1)
 
 
 def set_feature(model: nn.Module, feature: str | None) -> None:

@@ -1,0 +1,1 @@
+"""Attention: where in an image a network's vector comes from, for a few fields of view."""

@@ -1,0 +1,73 @@
+"""The maps of a few fields under each backbone, as the table `attention`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from protloc.attention.mapper import Mapper
+from protloc.choose import spread_over_classes
+from protloc.config.backbones import Network
+from protloc.errors import InputError
+from protloc.fields import Field, good_fields
+from protloc.parallel import in_order
+from protloc.progress import progress
+from protloc.threads import one_thread
+
+MOST = 6  # fields beside each other, which a figure of two columns shows large enough
+
+
+def attention_table(
+    fovs: pd.DataFrame,
+    proteins: pd.DataFrame,
+    root: Path,
+    networks: Mapping[str, Mapping],
+    strategy: str,
+    *,
+    count: int,
+    threads: int,
+) -> pd.DataFrame:
+    """The table `attention` of up to `count` good fields, MOST at most, spread over classes.
+
+    `networks` are rows of the registry by name; the fields lie below `root`. Raises InputError for a bad
+    image, backbone or weights, or for no good field.
+    """
+    one_thread()  # a sum over several threads would depend on their number
+    shown = _choose(fovs, proteins, min(count, MOST))
+    labels = dict(zip(shown["fov_id"], shown["label"], strict=True))
+    fields = [field for field in good_fields(fovs) if field.fov_id in labels]
+    if not fields:
+        raise InputError("fovs.parquet: status: no field is ok, so there is none to show")
+    images = [(field, field.read(root)) for field in fields]
+    rows = [
+        {"backbone": backbone, "strategy": strategy, "label": labels[row["fov_id"]]} | row
+        for backbone, network in progress(networks.items(), total=len(networks), unit="backbones")
+        for row in _rows(Network.model_validate(network), strategy, images, threads)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _rows(
+    network: Network, strategy: str, images: Sequence[tuple[Field, np.ndarray]], threads: int
+) -> Iterator[dict[str, Any]]:
+    """The map of each image under one network, which is let go when the last one is made."""
+    mapper = Mapper(network, strategy)
+    maps = in_order(
+        lambda image: mapper.map(image[1], image[0].pixel_size_um), images, workers=threads, ahead=threads
+    )
+    for (field, _), values in maps:
+        height, width = values.shape
+        grid = {"kind": mapper.kind, "height": height, "width": width, "places": values.ravel()}
+        yield {"fov_id": field.fov_id, **grid}
+
+
+def _choose(fovs: pd.DataFrame, proteins: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The fields that are shown: good ones, by the first of the protein's very prominent localizations."""
+    labels = dict(zip(proteins["gene"], proteins["grade_3"].map(list), strict=True))
+    good = fovs[fovs["status"] == "ok"]
+    main = good["gene"].map(lambda gene: (labels.get(gene) or ["none"])[0])
+    return spread_over_classes(good.assign(label=main), count)
