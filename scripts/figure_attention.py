@@ -16,5 +16,5 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
         dict(snakemake.params.titles),
         Path(snakemake.params.how["raw"]),
         snakemake.params.simulated,
-        outputs["png"],
+        [outputs["png"], outputs["preview"]],
     )

@@ -4,8 +4,9 @@ Needs: metrics.parquet, summary.parquet, weights, the raw files of a few fields,
 Makes: attention.parquet and figures/{shortcuts,attention,throughput}.{svg,png,csv}.
 """
 
-# Controls only where there is nothing else.
-LOOKED_INTO = [name for name in NETWORKS if not USED[name].control] or NETWORKS
+# Networks that have embeddings; controls only where there is nothing else.
+EMBEDDED = [name for name in NETWORKS if name in {route[0] for route in ROUTES}]
+LOOKED_INTO = [name for name in EMBEDDED if not USED[name].control] or EMBEDDED
 # A network embeds with all its strategies in one step.
 STEPS = {("fov", route[0]): embedding(route) for route in ROUTES}
 STEPS |= {("cell", route[0]): embedding(route, "cell") for route in CELL_ROUTES}
@@ -75,8 +76,9 @@ rule figure_attention:
         attention=f"{RESULTS}/attention.parquet",
         fovs=f"{RESULTS}/fovs.parquet",
     output:
-        png=report(
-            f"{RESULTS}/figures/attention.png",
+        png=f"{RESULTS}/figures/attention.png",
+        preview=report(
+            f"{RESULTS}/figures/attention.webp",
             category="Attention",
             labels={"figure": "where in a field vectors come from"},
             caption="../report/attention.rst",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def draw_attention(
     titles: Mapping[str, str],
     raw: Path,
     simulated: bool,
-    output: Path,
+    outputs: Sequence[Path],
 ) -> None:
     """Write the sheet: a column per field; its channels, and below a row of maps for each backbone.
 
@@ -61,7 +61,7 @@ def draw_attention(
     bar_um = bar_length(fields)
     pitch = HEADING + side + GAP
     height = EDGE_MM + pitch * (len(CHANNELS) + len(rows)) + (1 + LINES) * LINE + FOOT
-    with sheet(height, [output], dpi=200, photos=True) as figure:
+    with sheet(height, outputs, dpi=200, photos=True) as figure:
         top = EDGE_MM
         _draw_channels(figure, top, fields, raw, side, bar_um)
         top += pitch * len(CHANNELS) + (1 + LINES) * LINE

@@ -1,4 +1,4 @@
-"""UMAPs of cells, a row per backbone: where each class lies, and whether proteins and fields lie apart."""
+"""UMAPs of cells, a part per backbone: where each class lies, and whether proteins and fields lie apart."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from protloc.figures.thumbnail import place
 HEADING, NAME, GAP, APART, LINE, FOOT, EMPTY = 5.0, 3.5, 2.0, 6.0, 2.9, 12.0, 30.0  # mm
 LARGE, SMALL = 46.0, 18.0  # mm, side of a row's map of proteins, and least side of a map of a class
 WIDTH = WIDTH_MM - 2 * EDGE_MM - LARGE - APART  # mm, of all maps of classes
+FIELDS = (WIDTH_MM - 2 * EDGE_MM - (PROTEINS - 1) * GAP) / PROTEINS  # mm, side of a map of a protein's fields
 OTHERS = "#d4d4d4"
 
 
 def draw_cells_umap(
     maps: pd.DataFrame, titles: Mapping[Route, str], simulated: bool, outputs: Sequence[Path]
 ) -> None:
-    """Write the figure: a row per backbone and strategy; left a map per class, right one of proteins.
+    """Write the figure: a part per backbone and strategy; left a map per class, right one of proteins, below
+    the fields of each of these.
 
     `maps` are rows of `add_places` with the columns backbone and strategy; `titles` are by these.
     """
@@ -32,7 +34,8 @@ def draw_cells_umap(
     count = maps["cell_id"].nunique()
     side, across = _grid(max(1, len(classes)))
     down = -(-max(1, len(classes)) // across)
-    row = HEADING + max(down * (side + NAME), NAME + LARGE + (PROTEINS + 1) * LINE) + GAP
+    upper = max(down * (side + NAME), NAME + LARGE + (PROTEINS + 1) * LINE)
+    row = HEADING + upper + HEADING + NAME + FIELDS + GAP
     height = FOOT + (EMPTY if too_few(count) else len(titles) * row)
     with sheet(height, outputs) as figure:
         if too_few(count):
@@ -41,7 +44,10 @@ def draw_cells_umap(
             return
         for number, (route, title) in enumerate(titles.items()):
             of_route = maps[(maps["backbone"] == route[0]) & (maps["strategy"] == route[1])]
-            _draw_row(figure, EDGE_MM + number * row, title, of_route, classes, (side, across))
+            top = EDGE_MM + number * row
+            _draw_row(figure, top, title, of_route, classes, (side, across))
+            if not of_route["x"].isna().any():
+                _draw_fields(figure, top + HEADING + upper, of_route)
         note(figure, _caption(maps, len(classes)), simulated)
 
 
@@ -81,7 +87,7 @@ def _draw_row(
         name = plain(label) if classes else "no cell has a label"
         axis.set_title(name, loc="left", fontsize=SMALL_PT, pad=1.5)
     axis = _map(figure, WIDTH_MM - EDGE_MM - LARGE, top, LARGE, cells)
-    axis.set_title("cells of some proteins, a marker per field", loc="left", fontsize=SMALL_PT, pad=1.5)
+    axis.set_title("cells of some proteins", loc="left", fontsize=SMALL_PT, pad=1.5)
     _draw_proteins(axis, cells[cells["shown"]])
 
 
@@ -109,15 +115,25 @@ def _draw_proteins(axis: Axes, cells: pd.DataFrame) -> None:
     beside = {"transform": axis.transAxes, "clip_on": False}
     for number, (gene, of_gene) in enumerate(cells.groupby("gene")):
         colour, down = COLOURS[number], -(number + 1) * LINE * mm
-        for marker, (_, of_field) in enumerate(of_gene.groupby("fov_id")):
-            axis.scatter(
-                of_field["x"], of_field["y"], s=7, color=colour, marker=MARKERS[marker % len(MARKERS)],
-                linewidths=0, rasterized=True,
-            )  # fmt: skip
+        _points(axis, of_gene, color=colour, s=7)
         axis.plot(1.5 * mm, down, marker="o", color=colour, **beside)
         label = plain(of_gene["label"].iloc[0]) or "no label"
         words = f"{gene}: {label}, {len(of_gene)} cells"
         axis.text(4 * mm, down, words, fontsize=SMALL_PT, va="center_baseline", transform=axis.transAxes)
+
+
+def _draw_fields(figure: Figure, top: float, cells: pd.DataFrame) -> None:
+    """Draw a map of each protein that is shown, its fields in colours of their own, from `top` mm down."""
+    write(figure, "the same proteins, a colour and marker per field of view", top, fontsize=SMALL_PT)
+    for number, (gene, of_gene) in enumerate(cells[cells["shown"]].groupby("gene")):
+        left = EDGE_MM + number * (FIELDS + GAP)
+        axis = _map(figure, left, top + HEADING + NAME - 1.0, FIELDS, cells)
+        fields = of_gene.groupby("fov_id")
+        for field, (_, of_field) in enumerate(fields):
+            look = {"color": COLOURS[field % len(COLOURS)], "marker": MARKERS[field % len(MARKERS)]}
+            axis.scatter(of_field["x"], of_field["y"], s=9, linewidths=0, rasterized=True, **look)
+        words = f"{gene}: {fields.ngroups} {'field' if fields.ngroups == 1 else 'fields'}"
+        axis.set_title(words, loc="left", fontsize=SMALL_PT, pad=1.5)
 
 
 def _caption(maps: pd.DataFrame, classes: int) -> str:
