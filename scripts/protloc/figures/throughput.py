@@ -93,8 +93,7 @@ def _draw_speeds(
     """Draw images a second, on a scale that holds those of all levels."""
     images = {"fov": "fields", "cell": "cells"}[level]
     known = everywhere.dropna() if everywhere.notna().any() else pd.Series([1.0])
-    low, high = np.log10([known.min(), known.max()])
-    axis.set(xscale="log", xlim=(10 ** np.floor(low - 0.01), 10 ** np.ceil(high + 0.01)))
+    axis.set(xscale="log", xlim=(10 ** np.floor(np.log10(0.9 * known.min())), 3 * known.max()))
     axis.xaxis.set_major_locator(LogLocator())
     axis.xaxis.set_major_formatter(LogFormatter())
     axis.xaxis.set_minor_formatter(NullFormatter())
