@@ -16,6 +16,7 @@ NEEDED = {
     "finetune.py": {"torch", "timm"},
     "probe.py": {"torch"},
     "knn.py": {"torch"},
+    "attention.py": {"torch", "timm"},
 }
 
 

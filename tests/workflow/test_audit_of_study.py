@@ -100,7 +100,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 END = {"report": 1, "audit": 1, "all": 1}
-CHARTS = ("fractions", "strategies", "classes", "confusion")
+CHARTS = ("fractions", "strategies", "classes", "confusion", "shortcuts")
 PAGE = {"published": 1, "tables": 1, "index": 1}
 AFTER_SCORES = {f"figure_{chart}": 1 for chart in CHARTS} | {"overview": 1} | PAGE | END
 CSV = ("metrics", "summary", "comparisons", "enough", "published", "dictionary")
