@@ -166,6 +166,8 @@ def test_fields_are_good_ones_spread_over_classes_and_not_more_than_fit(study):
     assert len(maps) == MOST and "FID00000099" not in set(maps["fov_id"])
     assert maps["label"].value_counts().to_dict() == {"er": 2, "golgi": 2, "none": 2}
     raw, fovs, proteins = study
+    few = fovs.assign(status=["ok"] * 3 + ["bad"] * 7)
+    assert set(maps_of((raw, few, proteins), {"cnn": CNN}, count=3)["fov_id"]) == set(fovs["fov_id"][:3])
     with pytest.raises(InputError, match="status"):
         maps_of((raw, fovs[fovs["status"] == "bad"], proteins), {"cnn": CNN})
 
@@ -231,7 +233,7 @@ def summary(
 ) -> pd.DataFrame:
     rows = [
         {"task": task, "backbone": name, "label_policy": policy, "split_unit": unit, "fraction": fraction}
-        | {"k": k, "mean": 0.3 + 0.2 * (unit != "protein")}
+        | {"k": k, "mean": 0.3 * fraction + 0.2 * (unit != "protein")}
         for task in tasks
         for name in backbones
         for policy in policies
