@@ -31,10 +31,12 @@ KNOWN = {
 STEP = 0.24  # of a row, between the ways to split
 NO_NEAREST = "There are no single cells with labels, so nothing is known of nearest cells."
 NO_SCORES = "The runs were split in one way alone: there is nothing to compare."
-NOTE = (
-    "* of cells whose nearest is of their protein and might be of another of its fields. Grey: controls."
-    "\nBars above: least and largest over seeds; below: 95 % intervals by bootstrap over proteins."
+NEAREST_NOTE = (
+    "* of cells whose nearest is of their protein and might be of another of its fields. "
+    "Bars: least to largest seed.\n"
 )
+SCORES_NOTE = "Macro F1 with 95 % intervals by bootstrap over proteins. "
+CONTROLS_NOTE = "Grey, hollow: controls."
 
 
 def draw_shortcuts(
@@ -66,7 +68,9 @@ def draw_shortcuts(
         else:
             _draw_legend(figure, top + HEADING, parts[1])
             _draw_scores(figure, top + HEADING + LEGEND, parts[1], looks)
-        note(figure, NOTE if len(rows) else "", simulated)
+        notes = [NEAREST_NOTE, SCORES_NOTE]
+        notes = [text for text, part in zip(notes, parts, strict=True) if len(part)]
+        note(figure, "".join([*notes, CONTROLS_NOTE] if notes else []), simulated)
 
 
 def _height(rows: pd.DataFrame, legend: float) -> float:
