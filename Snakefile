@@ -51,7 +51,6 @@ rule all:
     default_target: True
     input:
         results(),
-        measured(),
         f"{RESULTS}/index.html",
         f"{RESULTS}/report.html",
         f"{RESULTS}/audit.html",

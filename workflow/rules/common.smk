@@ -95,7 +95,10 @@ def results():
     if SHOWN:
         names += ["figures/neighbours.png", "figures/neighbours.webp"]
     if {route[0] for route in ROUTES} & {*NETWORKS}:
+        names += ["attention.parquet"]
         names += [f"figures/attention.{suffix}" for suffix in ("png", "webp", "csv")]
+    if ROUTES:
+        names += charts("throughput")
     if PRETRAINED and made(OWN_WEIGHTS):
         names += charts("pretraining")
     if TRAINED or CELL_ROUTES:
@@ -128,11 +131,6 @@ def charts(*names):
     return [
         f"figures/{name}.{suffix}" for name in names for suffix in ("svg", "png", "csv")
     ]
-
-
-def measured():
-    """The files that show circumstances: they differ from run to run, so no other result rests on them."""
-    return [f"{RESULTS}/{name}" for name in charts("throughput") if ROUTES]
 
 
 def embedding(route, level="fov"):
@@ -205,7 +203,7 @@ def shown():
         for output in made_by.output:
             if is_flagged(output, "report"):
                 declared = get_flag_value(output, "report")
-                for match in filter(None, map(output.match, [*results(), *measured()])):
+                for match in filter(None, map(output.match, results())):
                     names = match.groupdict()
                     files = [
                         str(apply_wildcards(other, names)) for other in made_by.output

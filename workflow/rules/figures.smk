@@ -124,7 +124,7 @@ rule overview:
 rule report:
     input:
         config=f"{RESULTS}/config.yaml",
-        results=[*results(), *measured()],
+        results=results(),
     output:
         html=f"{RESULTS}/report.html",
     log:
