@@ -19,6 +19,8 @@ from protloc.fields import Field, good_fields
 from protloc.parallel import in_order
 from protloc.progress import progress
 
+TOGETHER = 200  # fields whose rows become one frame
+
 
 def find_cells(
     fovs: pd.DataFrame,
@@ -38,19 +40,42 @@ def find_cells(
     fields = good_fields(fovs)
     side, genes = _common_side(fields, settings), dict(zip(fovs["fov_id"], fovs["gene"], strict=True))
     find = partial(_find, root=root, settings=settings)
-    cells, segmented, row = [], [], 0
+    cells, segmented, row = _Rows(), [], 0
     found = in_order(find, fields, workers=workers, ahead=2 * workers, pool=ProcessPoolExecutor)
     with CropWriter(pixels, masks, side) as store:
         for field, of_field in progress(found, total=len(fields), unit="fields"):
             rows = of_field.rows.assign(fov_id=field.fov_id, gene=genes[field.fov_id])
             rows["cell_id"] = [f"{field.fov_id}-{label:04d}" for label in rows["label"]]
-            cells.append(rows.assign(row=range(row, row + len(rows))))
+            cells.add(rows.assign(row=range(row, row + len(rows))))
             row += len(rows)
             segmented.append(_summary(field, of_field))
             store.add(of_field.crops, of_field.nuclei, of_field.others)
-    tables = pd.concat(cells, ignore_index=True), pd.DataFrame(segmented)
+    tables = cells.table(), pd.DataFrame(segmented)
     _report(*tables)
     return tables
+
+
+class _Rows:
+    """Rows that are added a few at a time: a frame for each field would take 40 KB besides them."""
+
+    def __init__(self) -> None:
+        self._blocks: list[pd.DataFrame] = []
+        self._latest: list[pd.DataFrame] = []
+
+    def add(self, rows: pd.DataFrame) -> None:
+        self._latest.append(rows)
+        if len(self._latest) == TOGETHER:
+            self._join()
+
+    def table(self) -> pd.DataFrame:
+        """All rows in the order in which they were added."""
+        self._join()
+        return pd.concat(self._blocks, ignore_index=True)
+
+    def _join(self) -> None:
+        if self._latest:
+            self._blocks.append(pd.concat(self._latest, ignore_index=True))
+            self._latest = []
 
 
 def _common_side(fields: list[Field], settings: Mapping[str, Any]) -> int:
