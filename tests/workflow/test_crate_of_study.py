@@ -58,9 +58,11 @@ def test_software_and_environment_are_those_of_the_records(ask, records):
     assert f"pkg:pypi/torch@{told[0]['versions']['torch']}" in needed
 
 
-def test_only_settings_go_into_a_simulated_study_and_what_comes_out_is_reported(ask, records):
+def test_settings_and_the_projects_own_texts_go_into_a_simulated_study_and_the_report_comes_out(ask, records):
     inputs = {at for (at,) in ask("cq8")}
-    assert all(at.startswith("#value/") for at in inputs)
+    files = {at for at in inputs if not at.startswith("#value/")}
+    assert "config/published.csv" in files
+    assert all(at.startswith("workflow/report/") for at in files - {"config/published.csv"})
     assert f"#value/simulation.seed/{sha256_value(MINI['simulation']['seed'])[:16]}" in inputs
     report = next(record for record in records.values() if record["facts"]["rule"] == "report")
     wanted = {report["output"], *(fact["path"] for fact in report["facts"]["inputs"])}

@@ -10,10 +10,12 @@ from pathlib import Path, PurePosixPath
 
 from protloc.audit.crate.graph import Graph, Ref, file_id, local_id
 from protloc.errors import InputError
-from protloc.facts import record_path
+from protloc.facts import PROJECT, record_path
 from protloc.hashing import sha256_path, size_bytes
+from protloc.modules import SCRIPTS
 
 FORMATS = {
+    ".bib": "application/x-bibtex",
     ".csv": "text/csv",
     ".html": "text/html",
     ".json": "application/json",
@@ -22,9 +24,11 @@ FORMATS = {
     ".parquet": "application/vnd.apache.parquet",
     ".png": "image/png",
     ".py": "text/x-python",
+    ".rst": "text/x-rst",
     ".svg": "image/svg+xml",
     ".tif": "image/tiff",
     ".toml": "application/toml",
+    ".webp": "image/webp",
     ".yaml": "application/yaml",
 }
 UNWANTED = {"__pycache__", ".snakemake"}
@@ -66,7 +70,7 @@ class Files:
         if digest not in (None, here):
             return None
         ref = self._describe(place, place.as_posix(), here if (self.folder / place).is_file() else None)
-        self._known[f"<project>/{place}", here] = ref
+        self._known[f"{PROJECT}/{place}", here] = ref
         return ref
 
     def present(self, place: PurePosixPath) -> Ref:
@@ -74,7 +78,10 @@ class Files:
         return self._describe(place, place.as_posix(), sha256_path(self.folder / place))
 
     def named(self, name: str, digest: str) -> Ref:
-        """The file of this name and content that a record speaks of."""
+        """The file of this name and content that a record speaks of; one of the project's is copied."""
+        if (name, digest) not in self._known and name.startswith(f"{PROJECT}/"):
+            home = SCRIPTS.parent
+            self.source(home / name.removeprefix(f"{PROJECT}/"), home, digest)
         return self._known.get((name, digest)) or self.absent(name, digest)
 
     def knows(self, name: str, digest: str) -> bool:
