@@ -78,14 +78,14 @@ class Files:
         return self._describe(place, place.as_posix(), sha256_path(self.folder / place))
 
     def named(self, name: str, digest: str) -> Ref:
-        """The file of this name and content that a record speaks of; one of the project's is copied."""
+        """The file of this name and content that a record speaks of."""
+        return self._known[name, digest] if self.knows(name, digest) else self.absent(name, digest)
+
+    def knows(self, name: str, digest: str) -> bool:
+        """Whether a file of this name and content is described; one of the project's is from now on."""
         if (name, digest) not in self._known and name.startswith(f"{PROJECT}/"):
             home = SCRIPTS.parent
             self.source(home / name.removeprefix(f"{PROJECT}/"), home, digest)
-        return self._known.get((name, digest)) or self.absent(name, digest)
-
-    def knows(self, name: str, digest: str) -> bool:
-        """Whether a file of this name and content is described already."""
         return (name, digest) in self._known
 
     def absent(self, name: str, digest: str, folder: bool = False, address: str | None = None) -> Ref:
