@@ -37,10 +37,22 @@ include: "workflow/rules/audit.smk"
 include: "workflow/rules/hooks.smk"
 
 
+# What needs the network, and what draws tables for some seconds: a job of its own would wait longer than it works.
 localrules:
     all,
     configuration,
     acquire,
+    published,
+    overview,
+    figure_classes,
+    figure_cells_k,
+    figure_confusion,
+    figure_fractions,
+    figure_pretraining,
+    figure_shortcuts,
+    figure_strategies,
+    figure_throughput,
+    figure_tuned,
     tables,
     index,
     report,

@@ -10,7 +10,7 @@ from lab import jobs_of, rule_of, tables
 
 pytestmark = pytest.mark.slow
 GPU_RULES = {"embed_network", "finetune"}
-LOCAL_RULES = {"configuration", "acquire", "report"}
+LOCAL_RULES = {"configuration", "acquire", "figure_fractions", "published", "index", "report"}
 
 
 def test_a_killed_and_repeated_run_gives_the_tables_of_a_local_one(ran, local):
@@ -50,7 +50,7 @@ def test_no_job_needs_a_network(ran):
 def test_the_number_of_jobs_is_told_before_they_are_submitted(ran):
     first = (ran.folder / "killed.log").read_text()
     assert len(re.findall(r"\d+ jobs to submit, \d+ that run here:", first)) == 1
-    assert first.index("11 jobs to submit, 5 that run here:") < first.index("submitted with SLURM jobid")
+    assert first.index("10 jobs to submit, 17 that run here:") < first.index("submitted with SLURM jobid")
     assert re.search(r"\n  embed_network +1 +gpu +1 +8 +16000 +240\n", first)
 
 
