@@ -18,6 +18,7 @@ import itertools
 import json
 import random
 import signal
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -151,6 +152,7 @@ class Outside:
         fields: Fields,
         weights: Path | None = None,
         port: int = 0,
+        certificate: Path | None = None,
         page: int = 1000,
         length: int = 200_000,
         rate: float | None = None,
@@ -165,13 +167,16 @@ class Outside:
         self.rows = list(csv.DictReader((ROOT / "config/sources.csv").open(encoding="utf-8")))
         for row in self.rows:
             self._serve(row, weights, length)
-        self.http = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"outside": self}))
-        self.http.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.http.server_port}"
+        self.http = _Http(("127.0.0.1", port), type("Handler", (_Handler,), {"outside": self}))
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+        self.address = f"http{'s' if certificate else ''}://127.0.0.1:{self.http.server_port}"
 
     def start(self) -> None:
         """Serve from a thread of its own."""
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
         self.http.shutdown()
@@ -241,6 +246,14 @@ class Outside:
             content = random.Random(row["name"]).randbytes(length)
             row |= {"sha256": ""}
         self.files[path] = content
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """The other side has gone: tests kill it."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -408,6 +421,7 @@ def main() -> None:
     except KeyboardInterrupt:
         pass
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if options.log:
             options.log.write_text("".join(f"{json.dumps(vars(one))}\n" for one in outside.log))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import quote
 
 from protloc.errors import InputError
@@ -46,5 +47,5 @@ def files_of(bucket: Bucket, listing: Listing) -> list[File]:
     for image in listing.projections:
         url = f"{bucket.address}{quote(image.key)}"
         known = {"size": image.size, "sha256": image.sha256, "md5": image.md5, "etag": image.etag}
-        files.append(File(image.key, bucket.raw / image.key, url, **known))
+        files.append(File(Path(image.key).name, bucket.raw / image.key, url, **known))
     return files

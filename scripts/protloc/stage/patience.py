@@ -23,7 +23,7 @@ class Again(Exception):
 
 
 class Wrong(Again):
-    """Something else came than was expected: worth one more try. `said` is the line if it comes again."""
+    """Something else came than was expected: worth a few more tries. `said` is the line if it stays so."""
 
     def __init__(self, reason: str, said: str) -> None:
         super().__init__(reason, gained=True)
@@ -43,6 +43,7 @@ class Patience:
     """How long is waited for what, s, and what had to be tried again."""
 
     tries: int = 8  # in a row in which nothing arrived
+    wrong_tries: int = 3  # in which something else arrived than was expected
     first_s: float = 0.5  # doubled each time, and drawn between half and all of it
     longest_s: float = 60.0
     asked_s: float = 900.0  # most that a server may ask for
@@ -56,16 +57,16 @@ class Patience:
 
     def until_done(self, step: Callable[[], Result], what: str) -> Result:
         """The result of `step`, called again as long as it raises Again; raises GivenUp in the end."""
-        fruitless, wrong = 0, False
+        fruitless, wrong = 0, 0
         while True:
             self.check()
             try:
                 return step()
             except Again as again:
                 if isinstance(again, Wrong):
-                    if wrong:
+                    wrong += 1
+                    if wrong >= self.wrong_tries:
                         raise InputError(again.said) from again
-                    wrong = True
                 fruitless = 1 if again.gained else fruitless + 1
                 if fruitless >= self.tries:
                     raise GivenUp(

@@ -116,7 +116,8 @@ def _asked(response: requests.Response) -> int:
 
 
 def _wrong(reason: str, file: File, fault: str) -> Wrong:
-    return Wrong(reason, f"{file.what}: what arrives {fault}; run again, or see whether {file.url} is right")
+    said = f"{file.what}: what arrives {fault}; run again later: if it stays so, the source is another"
+    return Wrong(reason, said)
 
 
 def _write(descriptor: int, piece: bytes) -> None:

@@ -53,14 +53,11 @@ class Work:
             images = files_of(bucket, listing)
         missing = [file for file in (*single, *images) if not file.is_here]
         print(*self._said_first(single, images, missing), sep="\n", flush=True)
-        try:
-            came = self._bring(missing)
-        finally:
-            self._say_what_was_retried()
+        came, faults = self._bring(missing)
         for file in single:
-            self._lock.pin(file, file.path.stat().st_size, file.sha256 or digest_of(file.path, "sha256"))
-            if file.source in FOLDERS:
-                unpack(file.path, file.path.with_name(FOLDERS[file.source]))
+            if file.is_here:
+                self._finish(file)
+        self._report(faults)
         if bucket is not None and listing is not None:
             self._keep(bucket, listing)
         print(*self._said_last((*single, *images), came), sep="\n")
@@ -103,8 +100,8 @@ class Work:
         said = self._licences.get(source.name)
         return f"{said} ({source.licence})" if said else source.licence
 
-    def _bring(self, missing: list[File]) -> Counter[str]:
-        """Copy or fetch all of them, several at once; how many came which way."""
+    def _bring(self, missing: list[File]) -> tuple[Counter[str], list[InputError]]:
+        """Copy or fetch all of them, several at once; how many came which way, and why others did not."""
         came: Counter[str] = Counter()
         faults: list[InputError] = []
         total = sum(file.size or 0 for file in missing)
@@ -116,13 +113,7 @@ class Work:
             except BaseException:
                 self._web.patience.stopped.set()  # those that wait for their turn end at once, too
                 raise
-        if any(isinstance(fault, Changed) for fault in faults) and self._plan.bucket is not None:
-            self._plan.bucket.listing.unlink(missing_ok=True)  # the next run lists anew
-        if faults:
-            last = next((fault for fault in faults if isinstance(fault, GivenUp)), faults[0])
-            others = f" (and {len(faults) - 1} more files)" if len(faults) > 1 else ""
-            raise InputError(f"{last}{others}")
-        return came
+        return came, faults
 
     def _take_note(self, done: Future[str], came: Counter[str], faults: list[InputError]) -> None:
         try:
@@ -154,10 +145,22 @@ class Work:
         if bucket.source is not None:
             self._lock.pin_listing(bucket.source.name, bucket.address, listing)
 
-    def _say_what_was_retried(self) -> None:
-        retried = self._web.patience.retried
-        if retried:
+    def _finish(self, file: File) -> None:
+        """Pin a file that has come, if nothing told its digest before, and unpack it if it is an archive."""
+        self._lock.pin(file, file.path.stat().st_size, file.sha256 or digest_of(file.path, "sha256"))
+        if file.source in FOLDERS:
+            unpack(file.path, file.path.with_name(FOLDERS[file.source]))
+
+    def _report(self, faults: list[InputError]) -> None:
+        """Say what had to be tried again, and raise InputError for what did not come in the end."""
+        if retried := self._web.patience.retried:
             print(f"Tried again {retried.total()} times: {counted(retried)}")
+        if any(isinstance(fault, Changed) for fault in faults) and self._plan.bucket is not None:
+            self._plan.bucket.listing.unlink(missing_ok=True)  # the next run lists anew
+        if faults:
+            first = next((fault for fault in faults if isinstance(fault, GivenUp)), faults[0])
+            others = f" (so with {len(faults) - 1} more)" if len(faults) > 1 else ""
+            raise InputError(f"{first}{others}")
 
     def _said_last(self, files: tuple[File, ...], came: Counter[str]) -> list[str]:
         known = counted(Counter(file.known_by for file in files))
