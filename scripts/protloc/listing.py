@@ -15,7 +15,7 @@ from protloc.errors import InputError
 from protloc.hashing import sha256_value
 from protloc.opencell import PREFIX, parse_key
 
-NAME = "listing.json"  # in data/{study}
+NAME = "listing.json"  # in data/{study}, beside the folder raw
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 
 
@@ -52,6 +52,11 @@ class Listing:
     def projections(self) -> list[Listed]:
         """Those that a study takes."""
         return [image for image in self.images if image.is_projection]
+
+    def missing(self, raw: Path) -> list[Listed]:
+        """Projections of which no file of their length is below `raw`."""
+        paths = {image: raw / image.key for image in self.projections}
+        return [one for one, path in paths.items() if not path.is_file() or path.stat().st_size != one.size]
 
     @property
     def digest(self) -> str:
