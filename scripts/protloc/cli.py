@@ -144,8 +144,11 @@ def _estimate(options: argparse.Namespace) -> None:
 
 
 def _stage(options: argparse.Namespace) -> int:
+    import logging
+
     from protloc.stage.command import stage
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     return stage(options.configfile, options.sources, options.mirror, options.parallel, options.verify)
 
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 LOG_EVERY_S = 60.0
+BYTES = ("B", "kB", "MB", "GB", "TB")
 
 
 class Meter:
@@ -35,15 +36,27 @@ class Meter:
             self._done += count
             now = time.monotonic()
             if now - self._last >= LOG_EVERY_S and not sys.stderr.isatty():
-                rate = self._done / (now - self._started)
-                logging.info("%d of %d %s, %.1f a second", self._done, self._total, self._unit, rate)
+                logging.info("%s", self._said(self._done / (now - self._started)))
                 self._last = now
+
+    def _said(self, rate: float) -> str:
+        if self._unit == "B":
+            return f"{amount(self._done)} of {amount(self._total)}, {amount(rate)} a second"
+        return f"{self._done} of {self._total} {self._unit}, {rate:.1f} a second"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+
+
+def amount(size: float) -> str:
+    """A number of bytes in the unit that suits it, three digits."""
+    unit = 0
+    while size >= 999.5 and unit < len(BYTES) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.3g} {BYTES[unit]}"
 
 
 def progress(items: Iterable[Item], *, total: int, unit: str, each: int = 1) -> Iterator[Item]:

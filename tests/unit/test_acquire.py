@@ -199,7 +199,7 @@ def test_fewer_fields_than_expected_stop_and_more_are_told(mirror, caplog):
     check_count(images, 2, "mirror")
     assert "mirror: lists 3 projections, acquisition.expected_fields says 2" in caplog.text
     with pytest.raises(
-        InputError, match="lists 3 projections, acquisition.expected_fields says 4; run again"
+        InputError, match=r"lists 3 projections, acquisition.expected_fields says 4; run again"
     ):
         check_count(images, 4, "mirror")
 

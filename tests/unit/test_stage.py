@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -342,6 +343,25 @@ def test_files_that_were_copied_over_are_checked_and_linked(place, tmp_path, mon
     assert [one.path.rsplit("/", 1)[1] for one in place.outside.log] == [wrong.name]
     assert "(14 copied, 1 fetched)" in capsys.readouterr().out
     assert Path(LABELS).stat().st_nlink == 2
+
+
+def test_without_a_terminal_a_line_a_minute_says_how_far_it_is(place, monkeypatch, caplog):
+    monkeypatch.setattr("protloc.progress.LOG_EVERY_S", 0.0)
+    caplog.set_level("INFO")
+    place.stage()
+    assert re.search(r"403 kB of 403 kB, [\d.]+ [kM]B a second", caplog.text)
+
+
+def test_with_all_of_another_machines_files_no_network_is_needed(place, tmp_path, monkeypatch):
+    place.stage()
+    other = tmp_path / "other"
+    other.mkdir()
+    Path("data").rename(other / "usb")
+    shutil.copy("study.yaml", other)
+    monkeypatch.chdir(other)
+    place.outside.stop()
+    assert place.stage(mirror=other / "usb", patience={"tries": 1}) == 0
+    place.assert_complete()
 
 
 def test_a_disk_that_is_too_small_is_seen_before_anything_comes(place, monkeypatch):

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from protloc.errors import InputError
+from protloc.progress import amount
 from protloc.stage.files import File, nearest_folder
-from protloc.stage.text import amount
 from protloc.stage.transfer import part_of
 
 

@@ -1,11 +1,12 @@
-"""What `protloc stage` prints: amounts, and a table of what comes from whom."""
+"""What `protloc stage` prints: counts, and a table of what comes from whom."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-UNITS = ("B", "kB", "MB", "GB", "TB")
+from protloc.progress import amount
+
 HEAD = ("what", "files", "size", "licence", "cite")
 
 
@@ -17,15 +18,6 @@ class Row(NamedTuple):
     size: int | None
     licence: str
     citation: str
-
-
-def amount(size: float) -> str:
-    """Bytes in the unit that suits them, three digits."""
-    for unit in UNITS:
-        if size < 999.5 or unit == UNITS[-1]:
-            return f"{size:.3g} {unit}" if size < 999.5 else f"{size:,.0f} {unit}"
-        size /= 1000
-    raise AssertionError
 
 
 def table(rows: Iterable[Row]) -> Iterable[str]:

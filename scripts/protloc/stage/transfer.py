@@ -11,12 +11,18 @@ from pathlib import Path
 
 import requests
 
+from protloc.errors import InputError
 from protloc.stage.files import File, check_place
 from protloc.stage.patience import GivenUp, Wrong
-from protloc.stage.web import BEYOND, Changed, Web
+from protloc.stage.web import BEYOND, Web
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+class Changed(InputError):
+    """What is at an address is not what was there before."""
+
 
 Told = Callable[[int], None]  # bytes that came, or, below 0, that were thrown away
 
@@ -72,8 +78,6 @@ def _fill(file: File, part: Path, web: Web, told: Told) -> None:
     if there and there == file.size:
         return
     headers = {"Range": f"bytes={there}-"} if there else {}
-    if file.etag and not file.etag.startswith("W/"):
-        headers["If-Match"] = file.etag
     with web.open(file.url, file.what, headers) as response:
         if response.status_code == BEYOND:  # it is shorter than what is here of it
             part.unlink()
@@ -97,7 +101,7 @@ def _fill(file: File, part: Path, web: Web, told: Told) -> None:
 def _start(file: File, response: requests.Response) -> int:
     """Where in the file the body begins; raises Changed or Wrong if it is of another than expected."""
     etag = response.headers.get("ETag")
-    if file.etag and etag and etag != file.etag:
+    if file.etag and etag and etag != file.etag and (file.md5 or _asked(response)):
         raise Changed(f"{file.what}: was changed by its publisher while it was fetched; run again")
     length = response.headers.get("Content-Length")
     start, total = 0, int(length) if length else None

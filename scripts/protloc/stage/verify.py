@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from protloc.progress import Meter
+from protloc.progress import Meter, amount
 from protloc.stage.files import File
-from protloc.stage.text import amount, counted
+from protloc.stage.text import counted
 
 ASIDE = ".wrong"
 

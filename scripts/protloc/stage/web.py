@@ -18,13 +18,9 @@ from protloc.errors import InputError
 from protloc.stage.patience import Again, Patience
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-CHANGED, BEYOND = 412, 416
+BEYOND = 416
 NO_HEAD = {403, 405, 501}
 CHUNK = 1 << 20
-
-
-class Changed(InputError):
-    """What is at an address is not what was there before."""
 
 
 class Web:
@@ -70,8 +66,7 @@ class Web:
     ) -> Iterator[requests.Response]:
         """Yield an answer whose body is still to come.
 
-        Raises Again for a fault that may pass, Changed if the content is no longer that of an If-Match, and
-        InputError for other refusals; only 416 is let through.
+        Raises Again for a fault that may pass, InputError for other refusals; only 416 is let through.
         """
         self._wait_for(url)
         times = (self.patience.connect_s, self.patience.silent_s)
@@ -121,8 +116,6 @@ class Web:
                         time.monotonic() + min(wait_s, self.patience.asked_s),
                     )
             raise Again(f"status {status}", wait_s)
-        if status == CHANGED:
-            raise Changed(f"{what}: was changed by its publisher while it was fetched; run again")
         refused = status in NO_HEAD and response.request.method == "HEAD"
         if status not in (200, 206, BEYOND) and not refused:
             raise InputError(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from protloc.config.sources import Source
 from protloc.errors import InputError
 from protloc.listing import Listing, write_listing
-from protloc.progress import Meter
+from protloc.progress import Meter, amount
 from protloc.stage.copies import Copies
 from protloc.stage.files import File, digest_of
 from protloc.stage.images import files_of, listing_of
@@ -18,10 +18,10 @@ from protloc.stage.known import Lock, file_of
 from protloc.stage.patience import GivenUp, Stopped
 from protloc.stage.plan import Bucket, Plan
 from protloc.stage.space import check_space
-from protloc.stage.text import Row, amount, counted, table
-from protloc.stage.transfer import transfer
+from protloc.stage.text import Row, counted, table
+from protloc.stage.transfer import Changed, transfer
 from protloc.stage.unpack import FOLDERS, unpack
-from protloc.stage.web import Changed, Web
+from protloc.stage.web import Web
 
 COPIED, FETCHED = "copied", "fetched"
 
