@@ -19,6 +19,7 @@ import json
 import random
 import signal
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -395,6 +396,21 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(len(piece) / self.outside.rate)
 
 
+def write_networks(names: list[str], folder: Path) -> None:
+    """Weights of random networks under the file names of published ones, which a study can compute with."""
+    sys.path.insert(0, str(ROOT / "tests/unit"))
+    from checkpoints import like_published
+    from protloc.config.load import load_backbones
+    from protloc.config.sources import read_sources
+
+    registry, sources = load_backbones(ROOT / "config/backbones.yaml"), read_sources()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        path = folder / sources[registry[name].weights].file_name
+        if not path.exists():
+            like_published(name, registry[name], path, depth=12)
+
+
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -402,10 +418,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64, help="height and width of a field, px (64)")
     parser.add_argument("--port", type=int, default=0, help="left out: one that is free")
     parser.add_argument("--weights", type=Path, help="folder with files to serve under their names")
+    parser.add_argument("--networks", nargs="+", default=[], help="backbones to make such weights of")
     parser.add_argument("--sources", type=Path, help="table of sources to write")
     parser.add_argument("--fault-share", type=float, default=0.0, help="share of answers that go wrong (0)")
     parser.add_argument("--log", type=Path, help="JSON lines to write at the end: what was asked")
     options = parser.parse_args()
+    if options.networks and options.weights is None:
+        parser.error("--networks needs --weights, the folder that their files go to")
+    write_networks(options.networks, options.weights)
     fields = Fields(options.fields, options.side)
     outside = Outside(fields, options.weights, options.port, fault_share=options.fault_share)
     if options.sources:
