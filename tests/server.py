@@ -344,7 +344,8 @@ class _Handler(BaseHTTPRequestHandler):
         if "amazonaws" in path or "fbaipublicfiles" in path or path.startswith("/czb-opencell/"):
             headers |= {"x-amz-request-id": "1", "Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"}
         else:
-            headers["ETag"] = f'"{hashlib.sha1(content).hexdigest()[:16]}"'
+            # As long as an MD5, and none.
+            headers["ETag"] = f'"{hashlib.sha1(content).hexdigest()[:32]}"'
         if fault and fault.kind == "flip":
             content = bytes([content[0] ^ 1]) + content[1:]
         if fault and fault.kind == "long":

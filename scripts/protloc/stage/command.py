@@ -60,7 +60,10 @@ def stage(
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
     with ends_on_sigterm(), only_writer((folder / "stage" for folder in folders), wait_s=0):
-        work.run()
+        try:
+            work.run()
+        except KeyboardInterrupt:
+            raise InputError("interrupted; what has arrived is kept: the same command goes on") from None
     return 0
 
 
