@@ -114,7 +114,8 @@ class Fault:
 
     kinds: a status; `drop`: cut off after half; `silent`: nothing more after half; `slow`: drips after half;
     `short`, `long`: a wrong Content-Length; `other`: another content than the listing says; `flip`: a wrong
-    byte; `lose`: a page of the listing is passed over, `unsaid` if the next is not named either.
+    byte; `page`: as if it were a web page; `lose`: a page of the listing is passed over, `unsaid`: the next is
+    not named.
     """
 
     part: str
@@ -348,6 +349,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers["ETag"] = f'"{hashlib.sha1(content).hexdigest()[:32]}"'
         if fault and fault.kind == "flip":
             content = bytes([content[0] ^ 1]) + content[1:]
+        if fault and fault.kind == "page":
+            headers["Content-Type"] = "text/html; charset=utf-8"
         if fault and fault.kind == "long":
             content += b"more"
         wanted, status, start = self.headers.get("Range"), 200, 0

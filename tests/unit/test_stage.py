@@ -181,6 +181,11 @@ LASTING = {
     "503": ("_proj.tif", 503, r"status 503, 4 times in a row; what has arrived is kept: run again later"),
     "short": ("_proj.tif", "short", r"what arrives has \d+ bytes, expected \d+; run again later"),
     "flip": ("checkpoint.pth", "flip", r"hpa_fov_dino: what arrives has md5 \w{32}, expected \w{32}; run"),
+    "page": (
+        "pretrain.pth",
+        "page",
+        r"dino_vits16: what arrives is a web page, as of a login or a proxy; run",
+    ),
     "404": ("_proj.tif", 404, r"the server answers 404"),
 }
 
@@ -391,6 +396,13 @@ def test_a_disk_that_is_too_small_is_seen_before_anything_comes(place, monkeypat
     with pytest.raises(InputError, match=r"data: \d+ kB to come, 10 B free, \d+ kB missing; free some"):
         place.stage()
     assert place.outside.asked("_proj.tif") == [] and place.outside.asked(".pth") == []
+
+
+def test_a_place_that_cannot_be_written_is_one_line(place):
+    Path("data").mkdir()
+    Path("data/weights").write_text("no folder")
+    with pytest.raises(InputError, match=r"data/weights: cannot be written \(File exists\); run again when"):
+        place.stage()
 
 
 def test_a_disk_that_fills_up_meanwhile_ends_the_work(place, monkeypatch):

@@ -16,6 +16,7 @@ from protloc.stage.images import files_of, kept_listing
 from protloc.stage.known import Lock, file_of
 from protloc.stage.patience import Patience
 from protloc.stage.plan import plan_of
+from protloc.stage.space import unwritable
 from protloc.stage.verify import verify
 from protloc.stage.web import Web
 from protloc.stage.work import Work
@@ -57,13 +58,15 @@ def stage(
     web = Web(patience or Patience(), parallel)
     work = Work(study.study, plan, rows, Lock(table), Copies(mirror), web, parallel)
     folders = {Path("data") / study.study, *(path.parent for path in plan.files.values())}
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    with ends_on_sigterm(), only_writer((folder / "stage" for folder in folders), wait_s=0):
-        try:
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        with ends_on_sigterm(), only_writer((folder / "stage" for folder in folders), wait_s=0):
             work.run()
-        except KeyboardInterrupt:
-            raise InputError("interrupted; what has arrived is kept: the same command goes on") from None
+    except KeyboardInterrupt:
+        raise InputError("interrupted; what has arrived is kept: the same command goes on") from None
+    except OSError as error:
+        raise unwritable(Path(error.filename or "data"), error) from error
     return 0
 
 

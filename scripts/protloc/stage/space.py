@@ -1,7 +1,8 @@
-"""Whether there is room for what is to come, before any of it comes."""
+"""Whether there is room for what is to come, before any of it comes, and what it means if there is none."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections import defaultdict
@@ -11,7 +12,10 @@ from pathlib import Path
 from protloc.errors import InputError
 from protloc.progress import amount
 from protloc.stage.files import File, nearest_folder
+from protloc.stage.patience import GivenUp
 from protloc.stage.transfer import part_of
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def check_space(files: Iterable[File]) -> str:
@@ -20,6 +24,13 @@ def check_space(files: Iterable[File]) -> str:
     for file in files:
         places[nearest_folder(file.path).stat().st_dev].append(file)
     return ", ".join(_check(those) for those in places.values())
+
+
+def unwritable(where: Path, error: OSError) -> GivenUp:
+    """What it means that something could not be written, in a line."""
+    if error.errno in FULL:
+        return GivenUp(f"{where}: the disk is full; free some, and run again: what has arrived is kept")
+    return GivenUp(f"{where}: cannot be written ({os.strerror(error.errno or 0)}); run again when it can")
 
 
 def _check(files: list[File]) -> str:

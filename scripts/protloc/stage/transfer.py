@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -13,18 +12,18 @@ import requests
 
 from protloc.errors import InputError
 from protloc.stage.files import File, check_place
-from protloc.stage.patience import GivenUp, Wrong
+from protloc.stage.patience import Wrong
 from protloc.stage.web import BEYOND, Web
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PAGE = "text/html"  # what a portal or a proxy answers with in place of a file
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+Told = Callable[[int], None]  # bytes that came, or, below 0, that were thrown away
 
 
 class Changed(InputError):
     """What is at an address is not what was there before."""
-
-
-Told = Callable[[int], None]  # bytes that came, or, below 0, that were thrown away
 
 
 def transfer(file: File, web: Web, told: Told) -> None:
@@ -86,16 +85,13 @@ def _fill(file: File, part: Path, web: Web, told: Told) -> None:
         start = _start(file, response)
         if start != there:  # the whole file, as from a server that knows no ranges
             told(-there)
-        try:
-            # Unbuffered: what has arrived is on its way to the disk, whatever happens to this process.
-            with part.open("r+b" if there else "wb", buffering=0) as stream:
-                stream.truncate(start)
-                stream.seek(start)
-                for piece in web.pieces(response):
-                    _write(stream.fileno(), piece)
-                    told(len(piece))
-        except OSError as error:
-            raise _unwritable(part, error) from error
+        # Unbuffered: what has arrived is on its way to the disk, whatever happens to this process.
+        with part.open("r+b" if there else "wb", buffering=0) as stream:
+            stream.truncate(start)
+            stream.seek(start)
+            for piece in web.pieces(response):
+                _write(stream.fileno(), piece)
+                told(len(piece))
 
 
 def _start(file: File, response: requests.Response) -> int:
@@ -103,6 +99,8 @@ def _start(file: File, response: requests.Response) -> int:
     etag = response.headers.get("ETag")
     if file.etag and etag and etag != file.etag and (file.md5 or _asked(response)):
         raise Changed(f"{file.what}: was changed by its publisher while it was fetched; run again")
+    if response.headers.get("Content-Type", "").startswith(PAGE):
+        raise _wrong("a web page", file, "is a web page, as of a login or a proxy")
     length = response.headers.get("Content-Length")
     start, total = 0, int(length) if length else None
     if response.status_code == 206:
@@ -129,10 +127,3 @@ def _write(descriptor: int, piece: bytes) -> None:
     view = memoryview(piece)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _unwritable(part: Path, error: OSError) -> GivenUp:
-    where = part.parent
-    if error.errno in FULL:
-        return GivenUp(f"{where}: the disk is full; free some, and run again: what has arrived is kept")
-    return GivenUp(f"{where}: cannot be written ({os.strerror(error.errno or 0)}); run again when it can")

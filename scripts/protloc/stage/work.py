@@ -17,7 +17,7 @@ from protloc.stage.images import files_of, listing_of
 from protloc.stage.known import Lock, file_of
 from protloc.stage.patience import GivenUp, Stopped
 from protloc.stage.plan import Bucket, Plan
-from protloc.stage.space import check_space
+from protloc.stage.space import check_space, unwritable
 from protloc.stage.text import Row, counted, table
 from protloc.stage.transfer import Changed, transfer
 from protloc.stage.unpack import FOLDERS, unpack
@@ -126,11 +126,15 @@ class Work:
                 self._web.patience.stopped.set()
 
     def _obtain(self, file: File, meter: Meter) -> str:
+        """Bring one file; the way it came."""
         self._web.patience.check()
-        if self._copies.take(file):
-            meter.add(file.path.stat().st_size)
-            return COPIED
-        transfer(file, self._web, meter.add)
+        try:
+            if self._copies.take(file):
+                meter.add(file.path.stat().st_size)
+                return COPIED
+            transfer(file, self._web, meter.add)
+        except OSError as error:
+            raise unwritable(file.path.parent, error) from error
         return FETCHED
 
     def _keep(self, bucket: Bucket, listing: Listing) -> None:
