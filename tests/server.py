@@ -114,8 +114,8 @@ class Fault:
 
     kinds: a status; `drop`: cut off after half; `silent`: nothing more after half; `slow`: drips after half;
     `short`, `long`: a wrong Content-Length; `other`: another content than the listing says; `flip`: a wrong
-    byte; `page`: as if it were a web page; `lose`: a page of the listing is passed over, `unsaid`: the next is
-    not named.
+    byte; `page`: as if it were a web page; `lose`: a page of the listing is passed over; `unsaid`: the next
+    is not named.
     """
 
     part: str
@@ -427,9 +427,10 @@ def main() -> None:
     parser.add_argument("--fault-share", type=float, default=0.0, help="share of answers that go wrong (0)")
     parser.add_argument("--log", type=Path, help="JSON lines to write at the end: what was asked")
     options = parser.parse_args()
-    if options.networks and options.weights is None:
-        parser.error("--networks needs --weights, the folder that their files go to")
-    write_networks(options.networks, options.weights)
+    if options.networks:
+        if options.weights is None:
+            parser.error("--networks needs --weights, the folder that their files go to")
+        write_networks(options.networks, options.weights)
     fields = Fields(options.fields, options.side)
     outside = Outside(fields, options.weights, options.port, fault_share=options.fault_share)
     if options.sources:
