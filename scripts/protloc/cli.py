@@ -60,6 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     estimate.add_argument("--fields", type=int, help="for so many fields instead of its own")
     estimate.add_argument("--rates", type=Path, help="results whose records say how fast this machine is")
     estimate.set_defaults(run=_estimate)
+    stage = commands.add_parser("stage", help="fetch what a study needs from outside, before it is run")
+    stage.add_argument("--configfile", type=Path, help="the study; left out: the demo")
+    stage.add_argument("--mirror", type=Path, metavar="DIR", help="take files that were copied there")
+    stage.add_argument("--parallel", type=int, default=8, help="files at a time (8)")
+    stage.add_argument("--verify", action="store_true", help="fetch nothing: read and check what is there")
+    stage.add_argument("--sources", type=Path, help="another table than config/sources.csv")
+    stage.set_defaults(run=_stage)
     label = commands.add_parser("label", help="write a page on which a person labels cells of a study")
     label.add_argument("results", type=Path, help="folder of a study with cells, such as results/demo")
     label.add_argument("output", type=Path, help="HTML file to write")
@@ -134,6 +141,15 @@ def _estimate(options: argparse.Namespace) -> None:
     from protloc.estimate.command import estimate
 
     estimate(options.configfile, options.fields, options.rates)
+
+
+def _stage(options: argparse.Namespace) -> int:
+    import logging
+
+    from protloc.stage.command import stage
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return stage(options.configfile, options.sources, options.mirror, options.parallel, options.verify)
 
 
 def _label(options: argparse.Namespace) -> None:

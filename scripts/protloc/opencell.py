@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+BUCKET = "s3://czb-opencell"
 PREFIX = "microscopy/raw/"
 FIELDS, PROTEINS = 6301, 1310  # projections in the bucket, and what they are of
 FIELD_PX, FIELD_BYTES, PIXEL_SIZE_UM = 600, 1_443_000, 0.206349  # of each: side, file, µm per px

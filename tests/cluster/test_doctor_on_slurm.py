@@ -167,7 +167,7 @@ def test_missing_weights(healthy, machine_faults):
     assert not wrong(healthy, "weights", "here")
     (said,) = [one for one in wrong(machine_faults, "weights", "here") if "missing" in one]
     assert said.startswith("data/weights/dino_deitsmall16_pretrain.pth: ")
-    assert "curl -L --create-dirs -o data/weights/dino_deitsmall16_pretrain.pth https://" in said
+    assert "fetch them with protloc stage --configfile and the study's file, or put https://" in said
 
 
 @pytest.mark.slow

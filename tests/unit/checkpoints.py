@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from reference_vit import State
+from protloc.config.backbones import Network
+from reference_vit import State, random_state
 from safetensors.torch import save_file
 
+WIDTHS = {"small": (384, 6), "base": (768, 12)}  # dimension, heads
+GRIDS = {"dinov2": 37, "subcell": 28}
 HEAD = ("mlp.0.weight", "mlp.0.bias", "last_layer.weight_g", "last_layer.weight_v")
 
 
@@ -106,6 +109,18 @@ def subcell_pool(width: int) -> State:
         state[f"pool_model.{name}.weight"] = 0.05 * torch.randn(shape, generator=draw)
         state[f"pool_model.{name}.bias"] = 0.05 * torch.randn(shape[0], generator=draw)
     return state
+
+
+def like_published(name: str, row: Network, path: Path, depth: int) -> tuple[State, int]:
+    """Write random weights as those of a row of the registry are published; the state, and its heads."""
+    size, patch = row.architecture.split("_")[1], int(row.architecture.split("patch")[1].split("_")[0])
+    width, heads = WIDTHS[size]
+    grid = GRIDS.get(name.split("_")[0], 224 // patch)
+    state = random_state(width, depth, patch, len(row.slots), grid, scale="dinov2" in name)
+    {"facebook_dino": backbone, "dino4cells": wrapped, "plain": dinov2, "subcell": subcell}[row.layout](
+        path, state
+    )
+    return state, heads
 
 
 class Malicious:

@@ -11,7 +11,9 @@ from protloc.acquire.fields import acquire_fields, report_bad
 from protloc.acquire.labels import match, read_labels
 from protloc.acquire.store import list_images, open_store
 from protloc.errors import InputError
+from protloc.hashing import sha256_bytes
 from protloc.images import read_field
+from protloc.listing import Listed, check_count
 from protloc.opencell import CLASSES
 from protloc.tables import read_table, write_table
 
@@ -173,10 +175,33 @@ def test_what_is_there_is_not_fetched_again_but_what_is_damaged_is(bucket, tmp_p
 
 def test_a_transfer_that_differs_from_the_listing_gets_no_name(mirror, tmp_path, monkeypatch):
     store = open_store(str(mirror), "us-west-2", None)
-    entry = list_images(store, str(mirror))[0] | {"size": 5}
+    entry = list_images(store, str(mirror))[0]._replace(size=5)
     with pytest.raises(InputError, match=r"FID00000001_proj.tif: what arrived is not what the store lists"):
         fetching.fetch(store, entry, tmp_path / "raw")
     assert [path for path in (tmp_path / "raw").rglob("*") if path.is_file()] == []
+
+
+def test_a_staged_object_that_was_uploaded_in_parts_is_known_by_its_sha256(mirror, tmp_path):
+    store, entry = open_store("s3://fields", "us-west-2", "http://127.0.0.1:9"), key("AAA", 1)
+    content = (mirror / entry).read_bytes()
+    listed = Listed(entry, len(content), '"0-2"', sha256_bytes(content))
+    assert fetching.fetch(store, listed, mirror) == content
+    for wrong in (listed._replace(sha256=None), listed._replace(sha256="0" * 64)):
+        with pytest.raises(InputError, match="could not be fetched"):
+            fetching.fetch(store, wrong, mirror)
+
+
+def test_fewer_fields_than_expected_stop_and_more_are_told(mirror, caplog):
+    images = list_images(open_store(str(mirror), "us-west-2", None), str(mirror))
+    check_count(images, 3, "mirror")
+    check_count(images, None, "mirror")
+    assert not caplog.text
+    check_count(images, 2, "mirror")
+    assert "mirror: lists 3 projections, acquisition.expected_fields says 2" in caplog.text
+    with pytest.raises(
+        InputError, match=r"lists 3 projections, acquisition.expected_fields says 4; run again"
+    ):
+        check_count(images, 4, "mirror")
 
 
 def test_an_unreachable_bucket_is_one_line(tmp_path, monkeypatch):

@@ -36,6 +36,7 @@ from protloc.doctor.command import doctor
 from protloc.doctor.finding import Check, Finding, Need, Place, State, bad, ok, unknown
 from protloc.doctor.plan import gpus_of, requests
 from protloc.doctor.text import table
+from protloc.listing import Listed, Listing, write_listing
 from protloc.modules import SCRIPTS
 
 ROOT = SCRIPTS.parent
@@ -197,7 +198,7 @@ def test_missing_weights(folder):
     study = TINY | {"embedding": {"backbones": ["imagenet_dino_vits16"]}}
     (said,) = only(weights.CHECK, place(study=study), State.BAD)
     assert said.startswith("data/weights/dino_deitsmall16_pretrain.pth: the weights of ")
-    assert " -> curl -L --create-dirs -o data/weights/dino_deitsmall16_pretrain.pth https://" in said
+    assert " -> fetch them with protloc stage --configfile and the study's file, or put https://" in said
 
 
 def test_weights_without_a_listed_digest_are_not_called_right(folder):
@@ -229,7 +230,7 @@ def test_labels_and_images_that_are_missing_or_others(folder):
     study = {name: value for name, value in TINY.items() if name != "simulation"}
     study |= {"acquisition": {"mirror": "images", "labels": labels}}
     said = only(data.CHECK, place(study=study), State.BAD)
-    assert said[0].startswith(f"{labels}: is missing -> curl -L")
+    assert said[0].startswith(f"{labels}: is missing -> fetch it with protloc stage")
     assert said[1].startswith("images: holds no images")
     (folder / labels).write_text("another table")
     assert "has not the sha256 of config/sources.csv" in only(data.CHECK, place(study=study), State.BAD)[0]
@@ -340,6 +341,16 @@ def test_a_node_needs_no_network_and_this_machine_only_to_fetch(folder):
     seen = {"network": {"host": host, "reached": False}}
     only(network.CHECK, place(seen, study=study), State.OK)
     assert "still to be fetched" in only(network.CHECK, place(seen, node=False, study=study), State.BAD)[0]
+    key = "microscopy/raw/AAA_ENSG00000000001/OC-FOV_AAA_ENSG00000000001_CID000001_FID00000001_proj.tif"
+    image = folder / "data/tiny/raw" / key
+    write_listing(folder / "data/tiny/listing.json", Listing("s3://bucket", None, (Listed(key, 3, None),)))
+    only(network.CHECK, place(seen, node=False, study=study), State.BAD)
+    assert "1 of 1 images are missing" in only(data.CHECK, place(study=study), State.BAD)[1]
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"abc")
+    only(network.CHECK, place(seen, node=False, study=study), State.OK)
+    (folder / "x.csv").write_text("labels")
+    assert "raw: holds the 1 images of s3://bucket" in only(data.CHECK, place(study=study), State.OK)[1]
 
 
 SINFO = """\

@@ -23,14 +23,6 @@ README = SCRIPTS.parent / "README.md"
 PUBLISHED = {
     name: row for name, row in REGISTRY.items() if isinstance(row, Network) and row.weights in read_sources()
 }
-WIDTHS = {"small": (384, 6), "base": (768, 12)}  # dimension, heads
-GRIDS = {"dinov2": 37, "subcell": 28}
-MADE_AS = {
-    "facebook_dino": checkpoints.backbone,
-    "dino4cells": checkpoints.wrapped,
-    "plain": checkpoints.dinov2,
-    "subcell": checkpoints.subcell,
-}
 SMALL = {
     "kind": "network",
     "title": "test",
@@ -58,11 +50,7 @@ def small_state() -> dict[str, torch.Tensor]:
 def published(name: str, path: Path, depth: int) -> tuple[Network, dict[str, torch.Tensor], int]:
     """A row of the registry with random weights in its container, cut to `depth` blocks."""
     row = PUBLISHED[name]
-    size, patch = row.architecture.split("_")[1], int(row.architecture.split("patch")[1].split("_")[0])
-    width, heads = WIDTHS[size]
-    grid = GRIDS.get(name.split("_")[0], 224 // patch)
-    state = random_state(width, depth, patch, len(row.slots), grid, scale="dinov2" in name)
-    MADE_AS[row.layout](path, state)
+    state, heads = checkpoints.like_published(name, row, path, depth)
     options = row.options | ({"depth": depth} if depth < 12 else {})
     return row.model_copy(update={"weights": str(path), "options": options}), state, heads
 

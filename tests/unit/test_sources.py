@@ -95,6 +95,34 @@ def test_a_wrong_value_is_named_with_line_and_column(column, value, listed):
     assert "\n" not in str(error.value)
 
 
+def test_an_address_without_encryption_is_one_of_this_machine(listed):
+    assert listed(ROW, url="http://127.0.0.1:8000/a.pth")[ROW[0]].file_name == "a.pth"
+    with pytest.raises(InputError, match="line 2: url: "):
+        listed(ROW, url="http://127.0.0.1.example.org/a.pth")
+
+
+def test_the_lock_fills_what_the_table_leaves_out_and_contradicts_nothing(listed, tmp_path):
+    lock = tmp_path / "sources.lock.csv"
+    pin = {"name": ROW[0], "url": ROW[2], "files": "1", "size": "3", "sha256": "ab" * 32, "checksum": ""}
+    pin |= {"trust": "first use", "pinned": "2026-01-02"}
+
+    def pinned(**changes):
+        lock.write_text(
+            "\n".join(",".join(column) for column in ((pin | changes).keys(), (pin | changes).values()))
+        )
+
+    pinned()
+    row = listed(ROW)[ROW[0]]
+    assert (row.sha256, row.size, row.listed_in) == ("ab" * 32, 3, "config/sources.lock.csv")
+    assert listed(ROW, sha256="ab" * 32)[ROW[0]].listed_in == "config/sources.csv"
+    for column, value in {"sha256": "cd" * 32, "size": "4", "url": "https://example.org/b/a.pth"}.items():
+        with pytest.raises(InputError, match=rf"sources.lock.csv: {ROW[0]}: {column} is .* delete the row"):
+            listed(ROW, **{column: value})
+    pinned(sha256="AB")
+    with pytest.raises(InputError, match=r"sources.lock.csv: line 2: sha256: "):
+        listed(ROW)
+
+
 def test_a_name_that_is_there_twice_is_refused(listed):
     with pytest.raises(InputError, match="line 3: name: weights_of_a_test is there twice"):
         listed(ROW, ROW)
@@ -105,8 +133,8 @@ def test_missing_weights_say_which_file_goes_where_and_how(listed):
     with pytest.raises(InputError) as error:
         build(network())
     assert str(error.value) == (
-        "data/weights/a.pth: the weights of test are missing; get https://example.org/files/a.pth and put "
-        "the file there: curl -L --create-dirs -o data/weights/a.pth https://example.org/files/a.pth"
+        "data/weights/a.pth: the weights of test are missing; fetch them with protloc stage --configfile and "
+        "the study's file, or put https://example.org/files/a.pth there"
     )
 
 

@@ -63,6 +63,7 @@ rule acquire:
             "name": "key",
             "sha256": "sha256",
         },
+        how={"listing": f"{DATA}/{LISTING}"},
         code=code("acquire.py"),
     message:
         "Fetch the fields of view and check the labels"

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import obstore
 import pandas as pd
 from obstore.store import ObjectStore
 
@@ -17,6 +16,7 @@ from protloc.acquire.fetch import fetch
 from protloc.errors import InputError
 from protloc.hashing import sha256_bytes
 from protloc.images import decode_field
+from protloc.listing import Listed
 from protloc.opencell import FieldName, parse_key
 from protloc.progress import progress
 
@@ -24,14 +24,14 @@ WORKERS = 8  # waits for the network; each holds one file at a time
 
 
 def acquire_fields(
-    store: ObjectStore, entries: Sequence[obstore.ObjectMeta], root: Path, pixel_size_um: float
+    store: ObjectStore, entries: Sequence[Listed], root: Path, pixel_size_um: float
 ) -> pd.DataFrame:
     """Rows of the `fovs` table, one per projection listed, in the order given; the files go below `root`.
 
     z-stacks are passed over. A file that is wrongly named or does not hold two channels of uint16 is `bad`
     and says why. Memory holds a few files at a time, whatever their number.
     """
-    names = [parse_key(entry["path"]) for entry in entries]
+    names = [parse_key(entry.key) for entry in entries]
     wanted = [(e, n) for e, n in zip(entries, names, strict=True) if n is None or n.kind == "proj"]
     if len(wanted) < len(entries):
         logging.info("%d z-stacks were passed over: projections are used", len(entries) - len(wanted))
@@ -42,7 +42,7 @@ def acquire_fields(
 
 
 def _row(
-    found: tuple[obstore.ObjectMeta, FieldName | None],
+    found: tuple[Listed, FieldName | None],
     *,
     store: ObjectStore,
     root: Path,
@@ -50,7 +50,7 @@ def _row(
 ) -> dict[str, Any]:
     entry, name = found
     row = dict.fromkeys(("gene", "ensg_id", "line_id", "sha256", "height", "width", "problem"))
-    row |= {"fov_id": entry["path"], "key": entry["path"], "size_bytes": entry["size"]}
+    row |= {"fov_id": entry.key, "key": entry.key, "size_bytes": entry.size}
     row |= {"pixel_size_um": pixel_size_um, "status": "bad"}
     if name is None:
         return row | {"problem": "the name does not follow the bucket's grammar; rename the file"}

@@ -11,6 +11,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from protloc.errors import InputError
+from protloc.listing import Listed, images_of, read_listing
 from protloc.opencell import PREFIX
 
 S3 = "s3://"
@@ -37,26 +38,30 @@ def open_store(mirror: str, region: str, endpoint: str | None) -> ObjectStore:
     return LocalStore(mirror)
 
 
-def list_images(store: ObjectStore, mirror: str) -> list[obstore.ObjectMeta]:
+def list_images(store: ObjectStore, mirror: str) -> list[Listed]:
     """The TIFF files below `microscopy/raw/`, in the order of their keys.
 
     Raises InputError for a mirror that has none or cannot be listed.
     """
     try:
-        found = sorted(_listed(store), key=lambda entry: entry["path"])
+        return images_of(_listed(store), mirror)
     except (BaseError, OSError) as error:
         raise InputError(f"{mirror}: cannot be listed ({_first_line(error)})") from error
-    images = [entry for entry in found if entry["path"].lower().endswith((".tif", ".tiff"))]
-    if not images:
-        raise InputError(f"{mirror}: no TIFF files below {PREFIX}; is it a mirror of OpenCell's bucket?")
-    if len(images) < len(found):
-        logging.info("%s: %d files that are no TIFFs were passed over", mirror, len(found) - len(images))
-    return images
 
 
-def _listed(store: ObjectStore) -> Iterator[obstore.ObjectMeta]:
+def staged_images(path: Path, mirror: str, endpoint: str | None) -> list[Listed] | None:
+    """The same as `protloc stage` listed them, who has also fetched them; None where it has not."""
+    listing = read_listing(path, mirror, endpoint)
+    if listing is None:
+        return None
+    logging.info("%s: lists %d images; the network is not asked", path, len(listing.images))
+    return list(listing.images)
+
+
+def _listed(store: ObjectStore) -> Iterator[Listed]:
     for page in obstore.list(store, prefix=PREFIX):
-        yield from page
+        for entry in page:
+            yield Listed(entry["path"], entry["size"], entry["e_tag"])
 
 
 def _first_line(error: Exception) -> str:

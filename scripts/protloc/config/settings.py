@@ -57,6 +57,9 @@ class Acquisition(Settings):
     region: str = Field("us-west-2", description="region of the bucket")
     endpoint: str | None = Field(None, description="address of another S3 server than Amazon's")
     pixel_size_um: float = Field(0.206349, gt=0, description="µm per px of the images")
+    expected_fields: Count | None = Field(
+        None, description="projections in the bucket: fewer stop the run, as a listing may lose a page"
+    )
 
 
 class Quality(Settings):

@@ -9,7 +9,9 @@ from protloc.config.settings import Acquisition
 from protloc.config.sources import read_sources
 from protloc.doctor.finding import Check, Judgement, Place, bad, ok, unknown
 from protloc.hashing import sha256_path
+from protloc.listing import NAME, read_listing
 
+STAGE = "fetch it with protloc stage --configfile and the study's file"
 SAMPLE = 32  # fetched files whose digest is taken; of the others the length
 
 
@@ -21,28 +23,39 @@ def judge(place: Place) -> Iterator[Judgement]:
     if study.acquisition is None:
         yield ok("simulated by the run")
     else:
-        yield from _of(study.acquisition)
+        yield from _of(study.acquisition, Path("data") / study.study)
     fields = Path("results") / study.study / "fovs.parquet"
     if study.acquisition is not None and fields.is_file():
         yield _fetched(fields, Path("data") / study.study / "raw")
 
 
-def _of(acquisition: Acquisition) -> Iterator[Judgement]:
+def _of(acquisition: Acquisition, data: Path) -> Iterator[Judgement]:
     labels = Path(acquisition.labels)
     known = [one for one in read_sources().values() if one.sha256 and one.file_name == labels.name]
     if not labels.is_file() and known:
-        yield bad(f"{labels}: is missing", f"curl -L --create-dirs -o {labels} {known[0].url}")
+        yield bad(f"{labels}: is missing", STAGE)
     elif labels.is_file() and known and sha256_path(labels) != known[0].sha256:
-        fix = f"curl -L -o {labels} {known[0].url}"
-        yield bad(f"{labels}: has not the sha256 of config/sources.csv: {known[0].name}", fix)
+        yield bad(
+            f"{labels}: has not the sha256 of config/sources.csv: {known[0].name}", f"move it away; {STAGE}"
+        )
     else:
         yield _present(labels, "correct acquisition.labels in the configuration")
     if acquisition.mirror.startswith("s3://"):
-        yield unknown(f"{acquisition.mirror}: is looked into by the run; see the line on the network")
+        yield _staged(data, acquisition)
     elif next(Path(acquisition.mirror).rglob("*.tif"), None) is None:
         yield bad(f"{acquisition.mirror}: holds no images", "correct acquisition.mirror in the configuration")
     else:
         yield ok(f"{acquisition.mirror}: holds images")
+
+
+def _staged(data: Path, acquisition: Acquisition) -> Judgement:
+    """Whether the images of a bucket are here, all by length."""
+    listing = read_listing(data / NAME, acquisition.mirror, acquisition.endpoint)
+    if listing is None:
+        return unknown(f"{acquisition.mirror}: is looked into by the run, or before it by protloc stage")
+    if missing := listing.missing(data / "raw"):
+        return bad(f"{data / 'raw'}: {len(missing)} of {len(listing.projections)} images are missing", STAGE)
+    return ok(f"{data / 'raw'}: holds the {len(listing.projections)} images of {acquisition.mirror}")
 
 
 def _present(path: Path, fix: str) -> Judgement:

@@ -9,6 +9,7 @@ from urllib.parse import urlparse
 from protloc.config.settings import Study
 from protloc.config.sources import read_sources
 from protloc.doctor.finding import Check, Judgement, Place, bad, ok
+from protloc.listing import NAME, read_listing
 
 PUBLISHED = "opencell_images"  # of config/sources.csv: asked for where a study fetches nothing
 
@@ -31,13 +32,21 @@ def judge(place: Place) -> Iterator[Judgement]:
     seen, host = place.answer["network"]["reached"], place.answer["network"]["host"]
     said = f"{host} is {'reached' if seen else 'not reached'}"
     fetched = (Path("results") / place.study.study / "fovs.parquet").is_file()
-    if place.is_node or not fetches(place.study) or fetched:
+    if place.is_node or not fetches(place.study) or fetched or _staged(place.study):
         yield ok(f"{said}; none is needed")
     elif seen:
         yield ok(f"{said}: images can be fetched")
     else:
         said += ", and the images are still to be fetched"
-        yield bad(said, "start snakemake on a machine with a network")
+        yield bad(said, "call protloc stage on a machine with a network")
+
+
+def _staged(study: Study) -> bool:
+    """Whether protloc stage has fetched all images."""
+    assert study.acquisition is not None
+    data = Path("data") / study.study
+    listing = read_listing(data / NAME, study.acquisition.mirror, study.acquisition.endpoint)
+    return listing is not None and not listing.missing(data / "raw")
 
 
 CHECK = Check("network", judge)

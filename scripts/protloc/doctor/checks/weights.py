@@ -44,7 +44,7 @@ def _of(network: Network) -> Judgement:
         path = file_of(network)
     except InputError as error:
         said, _, fix = str(error).rpartition("; ")
-        return bad(said, fix[max(fix.find("curl "), 0) :])  # the command alone, where there is one
+        return bad(said, fix)
     expected = _expected(network, path)
     if expected is None:
         return unknown(f"{_name(network, path)}: is there; no digest is listed to compare it with")

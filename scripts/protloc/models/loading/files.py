@@ -30,8 +30,8 @@ def weights_file(network: Network) -> Path:
     path = FOLDER / source.file_name
     if not path.is_file():
         raise InputError(
-            f"{path}: the weights of {network.title} are missing; get {source.url} and put the file there: "
-            f"curl -L --create-dirs -o {path} {source.url}"
+            f"{path}: the weights of {network.title} are missing; fetch them with protloc stage --configfile "
+            f"and the study's file, or put {source.url} there"
         )
     _verify(path, source)
     return path
@@ -51,7 +51,7 @@ def _local(network: Network) -> Path:
 def _verify(path: Path, source: Source) -> None:
     """Raise InputError for a file that is not the listed one; where none is listed, log what to list."""
     size, digest = path.stat().st_size, sha256_path(path)
-    listed = f"config/sources.csv: {source.name}"
+    listed = f"{source.listed_in}: {source.name}"
     if source.size is not None and size != source.size:
         raise InputError(f"{path}: has {size} bytes, {listed} says {source.size}; fetch {source.url} again")
     if source.sha256 is None:

@@ -1,0 +1,1 @@
+"""What a study needs from outside, fetched before it is run: images, labels and weights."""
