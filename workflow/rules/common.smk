@@ -20,6 +20,7 @@ from protloc.listing import NAME as LISTING
 from protloc.models.loading.files import FOLDER as FETCHED_WEIGHTS
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
+from protloc.stage.plan import SEGMENTERS
 
 try:
     REGISTRY = load_backbones(Path(workflow.basedir) / "config/backbones.yaml")
@@ -244,12 +245,8 @@ def citations():
         for backbone in USED.values()
         if getattr(backbone, "citation", None)
     ]
-    of_segmenters = {
-        "stardist": "stardist_2d_versatile_fluo",
-        "cellpose": "cellpose_sam",
-    }
-    if STUDY.cells and STUDY.cells.segmenter in of_segmenters:
-        used.append(SOURCES[of_segmenters[STUDY.cells.segmenter]].citation)
+    if STUDY.cells and STUDY.cells.segmenter in SEGMENTERS:
+        used.append(SOURCES[SEGMENTERS[STUDY.cells.segmenter]].citation)
     return used
 
 
