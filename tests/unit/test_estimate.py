@@ -14,6 +14,7 @@ from protloc.embed.encoder import Encoder
 from protloc.embed.speed import work_per_image
 from protloc.errors import InputError
 from protloc.estimate.arithmetic import gflop, parameters
+from protloc.estimate.forecast import forecast
 from protloc.estimate.rates import CORE, GPU, measured, read_rates
 from protloc.estimate.size import runs, size_of
 from protloc.estimate.work import work_of
@@ -117,3 +118,14 @@ def test_the_command_prints_steps_transfer_disk_and_rates(capsys):
         assert word in said
     assert main(["estimate", "--configfile", paper, "--fields", "100"]) == 0
     assert "100 fields of view" in capsys.readouterr().out
+
+
+def test_a_run_prints_the_estimate_or_why_there_is_none_and_starts():
+    one = study()
+    said = forecast(one, {"vit_untrained": REGISTRY["vit_untrained"]})
+    assert said[0] == "All of the study, what is done already included:"
+    assert any(line.startswith("  embed fields") for line in said)
+    unknown = REGISTRY["vit_untrained"].model_copy(update={"architecture": "vit_of_nobody"})
+    (line,) = forecast(one, {"vit_untrained": unknown})
+    assert line.startswith("No estimate of GPU hours: ")
+    assert "vit_of_nobody" in line

@@ -6,6 +6,7 @@ Makes and removes: .run.json, which names the run that is making the results.
 from protloc.cluster.earlier import end_run, same_command_again, start_run
 from protloc.cluster.jobs import jobs_block, slurm_name
 from protloc.cluster.states import understand_states
+from protloc.estimate.forecast import forecast
 
 RUN = {}  # this run's claim on the results
 
@@ -19,6 +20,8 @@ onstart:
     if not workflow.local_exec:
         partitions = getattr(workflow.executor_settings, "partition_config", None)
         print(jobs_block(workflow.dag.needrun_jobs(), partitions), flush=True)
+        if not SIMULATED:  # counting the networks' arithmetic takes some seconds
+            print("\n".join(forecast(STUDY, USED)), flush=True)
         understand_states()
 
 

@@ -24,26 +24,35 @@ GB, MINUTE, HOUR = 1e9, 60.0, 3600.0
 
 
 def estimate(configfile: Path | None, fields: int | None, of: Path | None) -> None:
-    """Print what a study takes: a line for each step, then transfer and disk, and where the rates come from.
+    """Print what a study takes; `fields` are those of it instead of its own, `of` as in `lines`.
 
-    `of` are results whose records say how fast the machine is. Raises InputError for a wrong study or rates.
+    Raises InputError for a wrong study or rates.
     """
     registry = load_backbones(ROOT / "config/backbones.yaml")
     study = load_study(read_yaml(configfile or ROOT / "config/config.yaml"), registry)
     used = {name: registry[name] for name in study.embedding.backbones}
+    print(*lines(study, used, fields, of), sep="\n")
+
+
+def lines(
+    study: Study, used: Mapping[str, Backbone], fields: int | None = None, of: Path | None = None
+) -> Iterator[str]:
+    """What a study takes: a line for each step, then transfer and disk, and where the rates come from.
+
+    `used` are its rows of the registry, `of` are results whose records say how fast the machine is.
+    """
     size = size_of(study, fields)
     rates = read_rates() | (measured(of) if of else {})
     works = work_of(study, used, size)
     much = f"{size.fields:,} fields of view, about {size.cells:,} cells, {_total(study, used):,} runs"
-    print(f"{study.study}: {much}")
-    print(*_steps(works, rates), sep="\n")
-    print(*_room(study, used, size, rates), sep="\n")
+    yield f"{study.study}: {much}"
+    yield from _steps(works, rates)
+    yield from _room(study, used, size, rates)
     needed = {GPU, CORE, *(work.rate for work in works if work.rate)}
     needed |= set() if study.simulation else {"transfer_mb"}
-    print(
-        "Rates:",
-        *(f"  {rates[name].value:g} {rates[name].unit}; {rates[name].source}" for name in sorted(needed)),
-        sep="\n",
+    yield "Rates:"
+    yield from (
+        f"  {rates[name].value:g} {rates[name].unit}; {rates[name].source}" for name in sorted(needed)
     )
 
 
