@@ -14,5 +14,5 @@ def forecast(study: Study, used: Mapping[str, Backbone]) -> list[str]:
         from protloc.estimate.command import lines  # with torch and timm, which a run that asks nobody spares
 
         return ["All of the study, what is done already included:", *lines(study, used)]
-    except Exception as error:
+    except Exception as error:  # whatever it is, the step that computes with the network says it in full
         return [f"No estimate of GPU hours: {error}"]
