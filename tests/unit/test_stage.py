@@ -457,9 +457,14 @@ def test_ten_times_killed_ends_in_the_same_bytes(place):
     assert sent < 200_000 + 10 * 3 * 40_000 and len(finished) > 0
 
 
+def heed_interrupts() -> None:
+    """As in a terminal: what a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_that_is_interrupted_says_so_in_a_line_and_a_second_beside_it_is_refused(number, place):
-    place.outside.rate = 20_000
+    place.outside.rate = 5_000  # it is not over before it is interrupted
     words = [
         sys.executable,
         "-m",
@@ -470,7 +475,9 @@ def test_one_that_is_interrupted_says_so_in_a_line_and_a_second_beside_it_is_ref
         "--sources",
         "outside.csv",
     ]
-    first = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    first = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
     while not place.outside.asked("_proj.tif"):
         time.sleep(0.01)
     second = subprocess.run(words, capture_output=True, text=True)
