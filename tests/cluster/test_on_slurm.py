@@ -6,7 +6,8 @@ import json
 import re
 
 import pytest
-from lab import jobs_of, rule_of, tables
+from lab import TINY, finish, jobs_of, on_slurm, rule_of, tables
+from protloc.opencell import ANNOTATIONS
 
 pytestmark = pytest.mark.slow
 GPU_RULES = {"embed_network", "finetune"}
@@ -52,6 +53,16 @@ def test_the_number_of_jobs_is_told_before_they_are_submitted(ran):
     assert len(re.findall(r"\d+ jobs to submit, \d+ that run here:", first)) == 1
     assert first.index("11 jobs to submit, 16 that run here:") < first.index("submitted with SLURM jobid")
     assert re.search(r"\n  embed_network +1 +gpu +1 +8 +16000 +240\n", first)
+
+
+def test_of_a_study_on_real_images_an_estimate_is_printed_before_jobs_are_submitted(ran, tmp_path):
+    mirror = ran.folder / "data/tiny/mirror"
+    study = {name: group for name, group in TINY.items() if name != "simulation"}
+    study["acquisition"] = {"mirror": str(mirror), "labels": str(mirror / ANNOTATIONS)}
+    said = finish(on_slurm(tmp_path, "--", "results/tiny/splits/protein-single.parquet", study=study))
+    before = said[: said.index("submitted with SLURM jobid")]
+    assert "All of the study, what is done already included:" in before
+    assert re.search(r"\n  fine-tune +\d", before)
 
 
 def test_a_log_names_its_slurm_job_in_its_first_line(ran):
