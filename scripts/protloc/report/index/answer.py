@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from protloc.report.index.study import Names, Tables, score
+from protloc.report.index.study import ROUTE, SETTING, Names, Tables, like, score
 
 NEW = {
     "protein": "On proteins that it has not seen",
@@ -76,9 +76,7 @@ def _enough(tables: Tables, names: Names) -> str:
     best = chosen(tables, names)
     if best is None:
         return "Without a probe nothing is known of how much labelled data is enough"
-    rows = tables.enough
-    for name in ("task", "backbone", "strategy", "split_unit", "label_policy", "metric"):
-        rows = rows[rows[name] == best[name]]
+    rows = like(tables.enough, best, *ROUTE, "split_unit", "label_policy", "metric")
     if rows.empty or pd.isna(rows.iloc[0]["full"]):
         return "All of the labelled data was not tried, so nothing is known of how much of it is enough"
     row = rows.iloc[0]
@@ -94,9 +92,7 @@ def _tuning(tables: Tables, names: Names) -> str:
     if tables.tuned.empty:
         return "nothing was fine-tuned"
     tuned = tables.tuned.iloc[0]
-    frozen = tables.frozen
-    for name in ("backbone", "strategy", "split_unit", "label_policy", "fraction"):
-        frozen = frozen[frozen[name] == tuned[name]]
+    frozen = like(tables.frozen, tuned, "backbone", "strategy", *SETTING)
     found = tables.difference(tuned, frozen.iloc[0]) if len(frozen) else None
     name = names.route(tuned)
     if found is None:
@@ -120,9 +116,7 @@ def _classes(tables: Tables, names: Names) -> str:
 
 def class_means(tables: Tables, row: pd.Series) -> pd.Series:
     """F1 of each class on the runs of a row of `summary`, mean over seeds, best first."""
-    runs = tables.metrics
-    for name in ("task", "backbone", "strategy", "split_unit", "label_policy", "fraction"):
-        runs = runs[runs[name] == row[name]]
+    runs = like(tables.metrics, row, *ROUTE, *SETTING)
     runs = runs[runs["metric"].str.startswith(CLASS)]
     means = runs.groupby("metric")["value"].mean().rename(lambda name: name.removeprefix(CLASS))
     return means.sort_values(ascending=False, kind="stable")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from protloc.report.index.answer import chosen
-from protloc.report.index.study import METRIC, Names, Tables
+from protloc.report.index.study import METRIC, ROUTE, Names, Tables, like
 
 ALL_SHOWN = 6
 
@@ -94,8 +94,7 @@ def _closeness(tables: Tables, names: Names) -> Iterator[str]:
     if best is None or best["split_unit"] != "protein":
         return
     rows = tables.summary[tables.summary["metric"].eq(METRIC) & tables.summary["split_unit"].eq("fov")]
-    for name in ("task", "backbone", "strategy", "label_policy", "fraction"):
-        rows = rows[rows[name] == best[name]]
+    rows = like(rows, best, *ROUTE, "label_policy", "fraction")
     if len(rows):
         known = rows.iloc[0]["mean"]
         yield (

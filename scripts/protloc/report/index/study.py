@@ -12,6 +12,7 @@ import pandas as pd
 METRIC, PROTEIN_FIRST, SINGLE_FIRST = "macro_f1", ("protein", "fov"), ("single", "multi")
 TUNED, NEIGHBOURS = "finetune", "knn"
 ROUTE = ["task", "backbone", "strategy"]
+SETTING = ("split_unit", "label_policy", "fraction")
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,7 @@ class Tables:
     def difference(self, first: Mapping[str, object], other: Mapping[str, object]) -> Difference | None:
         """What one row of `summary` has more than another of its setting; None if they were not compared."""
         names = {name: (first[name], other[name]) for name in ROUTE}
-        rows = self.comparisons
-        for name in ("split_unit", "label_policy", "fraction", "metric"):
-            rows = rows[rows[name] == first[name]]
+        rows = like(self.comparisons, first, *SETTING, "metric")
         if pd.notna(first["k"]):
             rows = rows[rows["k"] == first["k"]]
         for sign, (own, its) in ((1, (0, 1)), (-1, (1, 0))):
@@ -146,3 +145,10 @@ def score(row: Mapping[str, float]) -> str:
 def signed(number: float) -> str:
     """A difference, with a sign as it is set in print."""
     return f"{number:+.3f}".replace("-", "−")
+
+
+def like(rows: pd.DataFrame, row: Mapping[str, object], *names: str) -> pd.DataFrame:
+    """The rows that have the same in some columns as `row`."""
+    for name in names:
+        rows = rows[rows[name] == row[name]]
+    return rows
