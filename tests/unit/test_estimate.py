@@ -34,8 +34,7 @@ def study(**groups: object) -> Study:
 
 
 def works(one: Study) -> dict:
-    used = {name: REGISTRY[name] for name in one.embedding.backbones}
-    return {work.step: work for work in work_of(one, used, size_of(one))}
+    return {work.step: work for work in work_of(one, REGISTRY, size_of(one))}
 
 
 @pytest.mark.parametrize(("name", "side"), [("imagenet_dino_vitb16", 224), ("hpa_fov_dino", 376)])
@@ -83,6 +82,24 @@ def test_steps_that_a_study_lacks_are_not_counted():
     assert {"find cells", "embed cells", "neighbours of cells"} <= works(study(cells={})).keys()
 
 
+def test_each_run_of_each_route_is_counted_once():
+    tuning = {"strategies": ["map_natural"], "fractions": [1.0], "seeds": [0]}
+    strategies = ["map_natural", "adapt"]
+    backbones = ["vit_untrained", "imagenet_dino_vits16", "handmade"]
+    one = study(embedding={"backbones": backbones, "strategies": strategies}, finetune=tuning)
+    of_route = 2 * 6 * 3  # units, fractions, seeds; one policy
+    heads, tuned = (2 * 2 + 1) * of_route, 2 * 1 * 2
+    assert works(one)["probes"].units == heads
+    assert works(one)["statistics"].units == heads + tuned
+
+
+def test_pretraining_counts_also_where_its_network_is_not_embedded_with():
+    pretraining = {"backbone": "own_dino", "epochs": 2, "large_px": 32, "small_px": 16, "small_views": 1}
+    large, small = (gflop(REGISTRY["own_dino"], side) for side in (32, 16))
+    expected = 2 * FIELDS * (3 * (2 * large + small) + 2 * large)
+    assert works(study(pretraining=pretraining))["pretrain"].gflop == pytest.approx(expected)
+
+
 def record(path, **run: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"run": {"how": {"threads": 2}} | run}))
@@ -122,7 +139,7 @@ def test_the_command_prints_steps_transfer_disk_and_rates(capsys):
 
 def test_a_run_prints_the_estimate_or_why_there_is_none_and_starts():
     one = study()
-    said = forecast(one, {"vit_untrained": REGISTRY["vit_untrained"]})
+    said = forecast(one, REGISTRY)
     assert said[0] == "All of the study, what is done already included:"
     assert any(line.startswith("  embed fields") for line in said)
     unknown = REGISTRY["vit_untrained"].model_copy(update={"architecture": "vit_of_nobody"})

@@ -21,7 +21,7 @@ onstart:
         partitions = getattr(workflow.executor_settings, "partition_config", None)
         print(jobs_block(workflow.dag.needrun_jobs(), partitions), flush=True)
         if not SIMULATED:  # counting the networks' arithmetic takes some seconds
-            print("\n".join(forecast(STUDY, USED)), flush=True)
+            print("\n".join(forecast(STUDY, REGISTRY)), flush=True)
         understand_states()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from protloc.config.backbones import Backbone, Network
@@ -11,7 +11,7 @@ from protloc.config.settings import Study
 from protloc.config.sources import read_sources
 from protloc.estimate.arithmetic import parameters
 from protloc.estimate.rates import CORE, GPU, Rate, measured, read_rates
-from protloc.estimate.size import Size, runs, size_of
+from protloc.estimate.size import Size, of_cells, probed, size_of, tuned
 from protloc.estimate.work import Work, work_of
 from protloc.images import CHANNELS
 from protloc.models.strategies import matrices
@@ -30,22 +30,22 @@ def estimate(configfile: Path | None, fields: int | None, of: Path | None) -> No
     """
     registry = load_backbones(ROOT / "config/backbones.yaml")
     study = load_study(read_yaml(configfile or ROOT / "config/config.yaml"), registry)
-    used = {name: registry[name] for name in study.embedding.backbones}
-    print(*lines(study, used, fields, of), sep="\n")
+    print(*lines(study, registry, fields, of), sep="\n")
 
 
 def lines(
-    study: Study, used: Mapping[str, Backbone], fields: int | None = None, of: Path | None = None
+    study: Study, registry: Mapping[str, Backbone], fields: int | None = None, of: Path | None = None
 ) -> Iterator[str]:
     """What a study takes: a line for each step, then transfer and disk, and where the rates come from.
 
-    `used` are its rows of the registry, `of` are results whose records say how fast the machine is.
+    `of` are results whose records say how fast the machine is.
     """
+    used = {name: registry[name] for name in study.embedding.backbones}
     size = size_of(study, fields)
     rates = read_rates() | (measured(of) if of else {})
-    works = work_of(study, used, size)
-    much = f"{size.fields:,} fields of view, about {size.cells:,} cells, {_total(study, used):,} runs"
-    yield f"{study.study}: {much}"
+    works = work_of(study, registry, size)
+    count = probed(study, used) + tuned(study, used)
+    yield f"{study.study}: {size.fields:,} fields of view, about {size.cells:,} cells, {count:,} runs"
     yield from _steps(works, rates)
     yield from _room(study, used, size, rates)
     needed = {GPU, CORE, *(work.rate for work in works if work.rate)}
@@ -54,20 +54,6 @@ def lines(
     yield from (
         f"  {rates[name].value:g} {rates[name].unit}; {rates[name].source}" for name in sorted(needed)
     )
-
-
-def _total(study: Study, used: Mapping[str, Backbone]) -> int:
-    """The number of runs of all heads and fine-tuned networks."""
-    strategies = len(study.embedding.strategies)
-    routes = sum(strategies if isinstance(row, Network) else 1 for row in used.values())
-    heads = len(study.probe.heads) * routes * len(runs(study))
-    if not study.finetune:
-        return heads
-    networks = [name for name, row in used.items() if isinstance(row, Network)]
-    tuned = len(study.finetune.backbones or networks) * len(
-        study.finetune.strategies or study.embedding.strategies
-    )
-    return heads + tuned * len(runs(study, study.finetune))
 
 
 def _steps(works: list[Work], rates: Mapping[str, Rate]) -> Iterator[str]:
@@ -119,19 +105,14 @@ def _room(study: Study, used: Mapping[str, Backbone], size: Size, rates: Mapping
         )
     crops = size.cells * (2 * len(CHANNELS) + 2 / 8) * size.crop_px**2
     vectors = 4 * sum(
-        _width(row, study) * (size.fields + size.cells * (name in _of_cells(study, used)))
+        _width(row, study) * (size.fields + size.cells * (name in of_cells(study, used)))
         for name, row in used.items()
     )
     tested = study.splits.test_share * size.fields if study.splits else 0
-    answers = PREDICTION_BYTES * tested * _total(study, used)
+    answers = PREDICTION_BYTES * tested * (probed(study, used) + tuned(study, used))
     parts = {"images": images, "crops": crops, "embeddings": vectors, "predictions": 2 * answers}
     said = ", ".join(f"{name} {amount / GB:,.1f} GB" for name, amount in parts.items())
     yield f"Disk: {sum(parts.values()) / GB:,.1f} GB ({said}), and the weights"
-
-
-def _of_cells(study: Study, used: Mapping[str, Backbone]) -> Collection[str]:
-    """The backbones that cells are embedded with."""
-    return (study.cells.backbones or list(used)) if study.cells else ()
 
 
 def _width(backbone: Backbone, study: Study) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from protloc.config.backbones import Backbone, Network
 from protloc.config.settings import Finetune, Study
 from protloc.opencell import FIELD_BYTES, FIELD_PX, FIELDS, PIXEL_SIZE_UM, PROTEINS
 
@@ -48,3 +49,28 @@ def runs(study: Study, group: Finetune | None = None) -> Sequence[tuple[float, i
     names = {"units": "units", "policies": "label_policies", "fractions": "fractions", "seeds": "seeds"}
     chosen = [getattr(group, own, None) or getattr(splits, its) for own, its in names.items()]
     return [(fraction, seed) for _, _, fraction, seed in product(*chosen)]
+
+
+def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str]) -> int:
+    """How many pairs of a backbone and a strategy there are of some backbones: features have one each."""
+    strategies = len(study.embedding.strategies)
+    return sum(strategies if isinstance(used[name], Network) else 1 for name in names)
+
+
+def of_cells(study: Study, used: Mapping[str, Backbone]) -> Sequence[str]:
+    """The backbones that cells are embedded with."""
+    return (study.cells.backbones or list(used)) if study.cells else []
+
+
+def probed(study: Study, used: Mapping[str, Backbone]) -> int:
+    """The number of runs of all heads."""
+    return len(study.probe.heads) * routes(study, used, used) * len(runs(study))
+
+
+def tuned(study: Study, used: Mapping[str, Backbone]) -> int:
+    """The number of runs of all networks that are fine-tuned."""
+    if study.finetune is None:
+        return 0
+    networks = [name for name, row in used.items() if isinstance(row, Network)]
+    strategies = study.finetune.strategies or study.embedding.strategies
+    return len(study.finetune.backbones or networks) * len(strategies) * len(runs(study, study.finetune))

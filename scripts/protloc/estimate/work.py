@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from protloc.config.backbones import Backbone, Network
 from protloc.config.settings import Study
 from protloc.estimate.arithmetic import TRAINED, gflop
-from protloc.estimate.size import Size, runs
+from protloc.estimate.size import Size, of_cells, probed, routes, runs, tuned
 from protloc.models.preprocess import shown
 from protloc.models.strategies import matrices
 
@@ -23,15 +23,17 @@ class Work:
     units: float = 0.0
 
 
-def work_of(study: Study, used: Mapping[str, Backbone], size: Size) -> list[Work]:
-    """The steps of a study with their work, `used` being its rows of the registry.
+def work_of(study: Study, registry: Mapping[str, Backbone], size: Size) -> list[Work]:
+    """The steps of a study with their work.
 
     Of training it is the most there can be: early stopping takes less.
     """
+    used = {name: registry[name] for name in study.embedding.backbones}
     networks = {name: row for name, row in used.items() if isinstance(row, Network)}
     return [
         *_embedding(study, networks, size),
-        *_training(study, networks, size),
+        *_pretraining(study, registry, size),
+        *_finetuning(study, networks, size),
         *_others(study, used, size),
     ]
 
@@ -43,7 +45,7 @@ def passes(network: Network, study: Study) -> int:
 
 
 def _embedding(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:
-    cells = set(study.cells.backbones or networks) if study.cells else set()
+    cells = of_cells(study, networks)
     fields = sum(
         passes(row, study) * gflop(row, _side(row, size.field_px, size)) for row in networks.values()
     )
@@ -57,19 +59,20 @@ def _embedding(study: Study, networks: Mapping[str, Network], size: Size) -> Ite
         yield Work("embed cells", gflop=size.cells * crops)
 
 
-def _training(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:
+def _pretraining(study: Study, registry: Mapping[str, Backbone], size: Size) -> Iterator[Work]:
     if study.pretraining:
-        one = study.pretraining
-        row = networks.get(one.backbone)
-        if row is not None:
-            large, small = (gflop(row, side) for side in (one.large_px, one.small_px))
-            student = TRAINED * (one.large_views * large + one.small_views * small)
-            yield Work("pretrain", gflop=one.epochs * size.fields * (student + one.large_views * large))
-    if study.finetune and study.splits:
-        yield Work("fine-tune", gflop=sum(_finetuning(study, networks, size)))
+        one, row = study.pretraining, registry[study.pretraining.backbone]
+        large, small = (gflop(row, side) for side in (one.large_px, one.small_px))
+        student = TRAINED * (one.large_views * large + one.small_views * small)
+        yield Work("pretrain", gflop=one.epochs * size.fields * (student + one.large_views * large))
 
 
-def _finetuning(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[float]:
+def _finetuning(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:
+    if study.finetune:
+        yield Work("fine-tune", gflop=sum(_tuned_runs(study, networks, size)))
+
+
+def _tuned_runs(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[float]:
     """GFLOP of each run: crops to train on, a look at validation after each epoch, one at the test part."""
     tuning, splits = study.finetune, study.splits
     training = size.fields * (1 - splits.test_share - splits.validation_share)
@@ -89,26 +92,18 @@ def _finetuning(study: Study, networks: Mapping[str, Network], size: Size) -> It
 def _others(study: Study, used: Mapping[str, Backbone], size: Size) -> Iterator[Work]:
     """What needs no GPU."""
     megapixels = size.fields * size.field_px**2 / 1e6
-    routes = sum(len(study.embedding.strategies) if isinstance(row, Network) else 1 for row in used.values())
     handmade = sum(getattr(row, "method", "") == "handmade" for row in used.values())
     if handmade:
-        of_cells = size.cells * size.crop_px**2 / 1e6
-        yield Work("hand-made features", rate="features_s", units=handmade * (megapixels + of_cells))
+        cut = size.cells * size.crop_px**2 / 1e6
+        yield Work("hand-made features", rate="features_s", units=handmade * (megapixels + cut))
     if study.cells:
         yield Work("find cells", rate="cells_s", units=megapixels)
         drawn = min(size.cells, (study.knn.cells_per_protein or size.cells) * size.proteins)
-        searches = len(study.knn.seeds) * len(study.knn.apart) * _cell_routes(study, used)
+        searches = len(study.knn.seeds) * len(study.knn.apart) * routes(study, used, of_cells(study, used))
         yield Work("neighbours of cells", rate="knn_s", units=searches * (drawn / 20000) ** 2)
-    heads = len(study.probe.heads) * routes * len(runs(study))
-    if heads:
+    if heads := probed(study, used):
         yield Work("probes", rate="probe_s", units=heads)
-        tuned = len(runs(study, study.finetune)) if study.finetune else 0
-        yield Work("statistics", rate="evaluate_s", units=heads + tuned)
-
-
-def _cell_routes(study: Study, used: Mapping[str, Backbone]) -> int:
-    names = study.cells.backbones or used
-    return sum(len(study.embedding.strategies) if isinstance(used[name], Network) else 1 for name in names)
+        yield Work("statistics", rate="evaluate_s", units=heads + tuned(study, used))
 
 
 def _side(network: Network, side_px: int, size: Size) -> int:

@@ -24,7 +24,7 @@ def cautions(
 
     `splits` are the tables of that name by `{split_unit}-{label_policy}`; `classes` are the study's.
     """
-    found = [*_data(fovs, proteins), *_classes(splits, classes), *_runs(tables, names)]
+    found = [*_data(fovs, proteins), *_classes(splits, classes), *_runs(tables)]
     return [*found, *_controls(tables, names), *_closeness(tables, names)]
 
 
@@ -61,7 +61,7 @@ def _classes(splits: Mapping[str, pd.DataFrame], classes: Sequence[str]) -> Iter
             yield f"There is one class alone ({where}): no prediction can be wrong."
 
 
-def _runs(tables: Tables, names: Names) -> Iterator[str]:
+def _runs(tables: Tables) -> Iterator[str]:
     scores = tables.summary[tables.summary["metric"] == METRIC]
     if len(scores) and scores["runs"].max() == 1:
         yield "There is one seed, so there is no spread over splits; intervals are over proteins alone."

@@ -12,12 +12,12 @@ from docutils.core import publish_parts
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from protloc.config.published import Claim
+from protloc.facts import SUFFIX
 from protloc.report.index.answer import answer, chosen
 from protloc.report.index.cautions import cautions, missing_routes
 from protloc.report.index.study import ROUTE, Names, Tables
 from protloc.report.index.verdicts import verdict_rows
 
-RECORD = ".record.json"
 FIRST = ("Macro F1", "Classes", "Single cells")
 RUN = [*ROUTE, "level", "split_unit", "label_policy", "fraction", "seed"]
 DIRECTIVES = {"file_insertion_enabled": False, "raw_enabled": False, "report_level": 5}
@@ -68,7 +68,7 @@ def index_page(
     names: Names,
     expected: Sequence[Sequence[str]],
     claims: Mapping[str, Claim],
-    published: pd.DataFrame | None,
+    published: pd.DataFrame,
     figures: Sequence[Figure],
     files: Sequence[str],
 ) -> str:
@@ -95,11 +95,11 @@ def index_page(
         ],
         tiles=_tiles(data, tables, names),
         scores=_scores(tables, names),
-        claims=verdict_rows(claims, published, names) if published is not None else [],
+        claims=verdict_rows(claims, published, names),
         categories=_by_category(figures),
         settings=_settings(study),
         files=_by_folder(files),
-        record=RECORD,
+        record=SUFFIX,
     )
 
 
