@@ -1,6 +1,8 @@
-"""Which fields or cells people are shown: spread over classes and proteins, always the same, not by looks."""
+"""What people are shown of much: fields or cells over all classes, a number of neighbours; not by looks."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -20,3 +22,12 @@ def spread_over_classes(rows: pd.DataFrame, count: int, key: str = "fov_id", sal
     lots["of_label"] = lots.groupby("label").cumcount()
     chosen = lots.sort_values(["of_label", "lot"]).head(count)
     return chosen.sort_values(["label", "lot"])[rows.columns].reset_index(drop=True)
+
+
+def middle(numbers: Iterable[int]) -> int | None:
+    """The middle one of numbers of neighbours, the lower of two; None of none.
+
+    Not the best one: to choose by the score would flatter it.
+    """
+    ordered = sorted(set(numbers))
+    return ordered[(len(ordered) - 1) // 2] if ordered else None

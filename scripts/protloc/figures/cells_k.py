@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from protloc.choose import middle
 from protloc.figures.cell_policies import POLICIES
 from protloc.figures.cell_scores import VOTES
 from protloc.figures.looks import Look, Route, looks_of_routes
@@ -100,8 +101,7 @@ def _draw_k(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Look]) -> No
 
 def _draw_apart(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Look]) -> None:
     """Draw the score at the middle k against what neighbours may share with the cell, with bars."""
-    ks = sorted(scores["k"].unique().tolist())
-    k = ks[(len(ks) - 1) // 2]  # not the best: choosing by the score would flatter it
+    k = middle(scores["k"])
     units = [unit for unit in APART if unit in set(scores["apart"])]
     at_k = scores[scores["k"] == k].set_index(["backbone", "strategy", "apart"])
     for number, (route, look) in enumerate(looks.items()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from protloc.choose import middle
+
 COLUMNS = ("panel", "task", "backbone", "strategy", "label_policy", "k", "apart")
 VALUES = ("runs", "mean", "low", "high", "chance")
 NEAREST = ("nearest_of_protein", "nearest_of_fov", "nearest_of_fov_in_protein")
@@ -43,9 +45,7 @@ def _scores(summary: pd.DataFrame) -> pd.DataFrame:
     scores = summary[summary["metric"] == "macro_f1"]
     cells, fields = (scores[scores["level"] == level] for level in ("cell", "fov"))
     cells = cells[cells["task"] == KNN]
-    ks = sorted(cells["k"].unique().tolist())
-    middle = ks[(len(ks) - 1) // 2 :][:1]  # not the best: choosing by the score would flatter it
-    cells = _of_first_policy(cells[cells["k"].isin(middle)])
+    cells = _of_first_policy(cells[cells["k"] == middle(cells["k"])])
     trained = _of_first_policy(fields[fields["fraction"] == fields["fraction"].max()])
     rows = pd.concat([trained, cells])
     several = rows.groupby(["task", "backbone", "strategy"])["split_unit"].transform("nunique") > 1

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from protloc.choose import middle
+
 METRIC, PROTEIN_FIRST, SINGLE_FIRST = "macro_f1", ("protein", "fov"), ("single", "multi")
 TUNED, NEIGHBOURS = "finetune", "knn"
 ROUTE = ["task", "backbone", "strategy"]
@@ -62,13 +64,9 @@ class Tables:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """Macro F1 of cells by the middle one of the numbers of neighbours, these being of other proteins.
-
-        Not by the best number: to choose by the score would flatter it.
-        """
+        """Macro F1 of cells by the middle one of the numbers of neighbours, these being of other proteins."""
         found = self.at_setting(NEIGHBOURS)
-        numbers = sorted(found["k"].dropna().unique())
-        return found[found["k"] == numbers[(len(numbers) - 1) // 2]] if numbers else found
+        return found[found["k"] == middle(found["k"])]
 
     @property
     def setting(self) -> dict[str, object] | None:
