@@ -9,8 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from snakemake.io import apply_wildcards, get_flag_value, is_flagged
-
 from protloc.config.backbones import Network, untrained_of
 from protloc.config.load import load_backbones, load_study
 from protloc.config.sources import read_sources
@@ -20,7 +18,6 @@ from protloc.listing import NAME as LISTING
 from protloc.models.loading.files import FOLDER as FETCHED_WEIGHTS
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
-from protloc.stage.plan import SEGMENTERS
 
 try:
     REGISTRY = load_backbones(Path(workflow.basedir) / "config/backbones.yaml")
@@ -49,6 +46,28 @@ CELL_STORE = {
 }
 ENVS = f"{workflow.basedir}/envs"
 SCRIPTS = f"{workflow.basedir}/scripts"
+
+
+def embedding(route, level="fov"):
+    """The embedding file of a backbone and strategy."""
+    return f"{RESULTS}/embeddings/{level}/{route[0]}/{route[1]}.parquet"
+
+
+def predictions(task, route):
+    """The predictions of all runs of a task on a backbone and strategy."""
+    return f"{RESULTS}/runs/{task}/{route[0]}/{route[1]}/predictions.parquet"
+
+
+def neighbours(route):
+    """The nearest neighbours of all cells on a backbone and strategy."""
+    return f"{RESULTS}/runs/knn/{route[0]}/{route[1]}/neighbours.parquet"
+
+
+def made(name):
+    """Whether a result counts: in a study that is shown as far as it got, if it is there."""
+    return not STUDY.partial or Path(name).is_file()
+
+
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
 PRETRAINED = STUDY.pretraining and STUDY.pretraining.backbone
 OWN_WEIGHTS = f"{RESULTS}/weights/{PRETRAINED}.safetensors"
@@ -78,8 +97,25 @@ CELL_ROUTES = [
     for route in SHOWN
     if STUDY.cells and route[0] in (STUDY.cells.backbones or USED)
 ]
-UNTRAINED = untrained_of(REGISTRY)
 EXPECTED = [*TRAINED, *product(["knn"], CELL_ROUTES)]  # tasks and routes
+
+# From here on, in a study that is shown as far as it got: what there is.
+DIVIDED = [
+    f"{RESULTS}/splits/{unit}-{policy}.parquet"
+    for unit, policy in product(SPLITS.units, SPLITS.label_policies)
+]
+DIVIDED = [path for path in DIVIDED if STUDY.splits and made(path)]
+ROUTES = [route for route in ROUTES if made(embedding(route))]
+SHOWN = [route for route in SHOWN if route in ROUTES]
+TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
+CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]
+TITLES = {name: backbone.title for name, backbone in USED.items()}
+CONTROLS = [name for name, backbone in USED.items() if backbone.control]
+UNTRAINED = {
+    name: control
+    for name, control in untrained_of(REGISTRY).items()
+    if name in USED and control in USED
+}
 
 
 wildcard_constraints:
@@ -135,11 +171,6 @@ def charts(*names):
     ]
 
 
-def embedding(route, level="fov"):
-    """The embedding file of a backbone and strategy."""
-    return f"{RESULTS}/embeddings/{level}/{route[0]}/{route[1]}.parquet"
-
-
 def weights(name):
     """The file of a backbone's weights: made by the study, shipped with the project, or fetched before."""
     if name == PRETRAINED:
@@ -148,21 +179,6 @@ def weights(name):
     fetched = SOURCES[named].file_name if named in SOURCES else None
     place = FETCHED_WEIGHTS / fetched if fetched else Path(workflow.basedir) / named
     return str(place) if place.is_file() else []
-
-
-def made(name):
-    """Whether a result counts: in a study that is shown as far as it got, if it is there."""
-    return not STUDY.partial or Path(name).is_file()
-
-
-def predictions(task, route):
-    """The predictions of all runs of a task on a backbone and strategy."""
-    return f"{RESULTS}/runs/{task}/{route[0]}/{route[1]}/predictions.parquet"
-
-
-def neighbours(route):
-    """The nearest neighbours of all cells on a backbone and strategy."""
-    return f"{RESULTS}/runs/knn/{route[0]}/{route[1]}/neighbours.parquet"
 
 
 def memory(mb):
@@ -193,69 +209,3 @@ def pictured(routes):
     first = [*{route[0]: route for route in reversed(routes)}.values()][::-1]
     learned = [route for route in first if not USED[route[0]].control]
     return learned + [route for route in first if route not in learned][:1]
-
-
-def shown():
-    """The figures of the study, as their rules declare them for the report, in the order of the rules.
-
-    A figure is its category, its name, the file of its caption and its own files, relative to the page.
-    """
-    figures = []
-    for made_by in workflow.rules:
-        for output in made_by.output:
-            if is_flagged(output, "report"):
-                declared = get_flag_value(output, "report")
-                for match in filter(None, map(output.match, results())):
-                    names = match.groupdict()
-                    files = [
-                        str(apply_wildcards(other, names)) for other in made_by.output
-                    ]
-                    caption = Path(declared.caption.get_path_or_uri(secret_free=True))
-                    figures.append(
-                        {
-                            "category": declared.category,
-                            "name": called(declared.labels, names),
-                            "caption": caption.name,
-                            "files": [
-                                name.removeprefix(f"{RESULTS}/") for name in files
-                            ],
-                        }
-                    )
-    return figures
-
-
-def called(labels, names):
-    """What a figure is called: what its labels say, the name of a backbone being its title."""
-    titles = {
-        name: USED[value].title if value in USED else value
-        for name, value in names.items()
-    }
-    return ", ".join(label.format(**titles) for label in labels.values())
-
-
-def citations():
-    """The citation of each thing from outside that the study rests on."""
-    used = (
-        []
-        if SIMULATED
-        else [SOURCES[f"opencell_{kind}"].citation for kind in ("images", "labels")]
-    )
-    used += [
-        backbone.citation
-        for backbone in USED.values()
-        if getattr(backbone, "citation", None)
-    ]
-    if STUDY.cells and STUDY.cells.segmenter in SEGMENTERS:
-        used.append(SOURCES[SEGMENTERS[STUDY.cells.segmenter]].citation)
-    return used
-
-
-DIVIDED = [
-    f"{RESULTS}/splits/{unit}-{policy}.parquet"
-    for unit, policy in product(SPLITS.units, SPLITS.label_policies)
-]
-DIVIDED = [path for path in DIVIDED if STUDY.splits and made(path)]
-ROUTES = [route for route in ROUTES if made(embedding(route))]
-SHOWN = [route for route in SHOWN if route in ROUTES]
-TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
-CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]

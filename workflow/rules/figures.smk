@@ -22,8 +22,8 @@ rule figure_fractions:
         f"{ENVS}/analysis.yaml"
     params:
         task=STUDY.probe.heads[0],
-        titles={name: backbone.title for name, backbone in USED.items()},
-        controls=[name for name, backbone in USED.items() if backbone.control],
+        titles=TITLES,
+        controls=CONTROLS,
         simulated=SIMULATED,
         code=code("figure_fractions.py"),
     message:
@@ -111,7 +111,7 @@ rule overview:
         f"{ENVS}/analysis.yaml"
     params:
         task=STUDY.probe.heads[0],
-        titles={name: backbone.title for name, backbone in USED.items()},
+        titles=TITLES,
         classes=STUDY.classes,
         simulated=SIMULATED,
         code=code("overview.py"),

@@ -85,8 +85,8 @@ rule figure_cells_k:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        titles={name: backbone.title for name, backbone in USED.items()},
-        controls=[name for name, backbone in USED.items() if backbone.control],
+        titles=TITLES,
+        controls=CONTROLS,
         cells_per_protein=STUDY.knn.cells_per_protein,
         simulated=SIMULATED,
         code=code("figure_cells_k.py"),

@@ -30,8 +30,8 @@ rule figure_shortcuts:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        titles={name: backbone.title for name, backbone in USED.items()},
-        controls=[name for name, backbone in USED.items() if backbone.control],
+        titles=TITLES,
+        controls=CONTROLS,
         simulated=SIMULATED,
         code=code("figure_shortcuts.py"),
     message:
@@ -117,7 +117,7 @@ rule figure_throughput:
         f"{ENVS}/analysis.yaml"
     params:
         steps=[list(step) for step in STEPS],
-        titles={name: backbone.title for name, backbone in USED.items()},
+        titles=TITLES,
         simulated=SIMULATED,
         code=code("figure_throughput.py"),
     message:

@@ -7,14 +7,14 @@ backbone. Makes: figures/{strategies,tuned,classes,confusion}.{svg,png}, and bes
 HEAD = STUDY.probe.heads[0]
 SETTINGS = [*product(SPLITS.units, SPLITS.label_policies)]
 ASKED = {
-    "titles": {name: backbone.title for name, backbone in USED.items()},
+    "titles": TITLES,
     "strategies": {
         name: [
             route[1] for task, route in EXPECTED if task == HEAD and route[0] == name
         ]
         for name in USED
     },
-    "controls": [name for name in USED if USED[name].control],
+    "controls": CONTROLS,
 }
 PROBED = [route for task, route in TRAINED if task == HEAD]
 
@@ -38,11 +38,7 @@ rule figure_strategies:
     params:
         asked=ASKED,
         task=HEAD,
-        untrained={
-            name: control
-            for name, control in UNTRAINED.items()
-            if name in USED and control in USED
-        },
+        untrained=UNTRAINED,
         simulated=SIMULATED,
         code=code("figure_strategies.py"),
     message:
@@ -83,9 +79,7 @@ rule figure_tuned:
 rule figure_classes:
     input:
         metrics=f"{RESULTS}/metrics.parquet",
-        splits=[
-            f"{RESULTS}/splits/{unit}-{policy}.parquet" for unit, policy in SETTINGS
-        ],
+        splits=DIVIDED,
     output:
         svg=report(
             f"{RESULTS}/figures/classes.svg",

@@ -51,11 +51,9 @@ rule index:
     params:
         task=STUDY.probe.heads[0],
         names={
-            "titles": {name: backbone.title for name, backbone in USED.items()},
-            "controls": [name for name, backbone in USED.items() if backbone.control],
-            "untrained": {
-                name: control for name, control in UNTRAINED.items() if name in USED
-            },
+            "titles": TITLES,
+            "controls": CONTROLS,
+            "untrained": UNTRAINED,
             "strategies": STUDY.embedding.strategies,
         },
         shown={
