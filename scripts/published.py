@@ -13,7 +13,7 @@ with recorded(snakemake) as outputs:
     data = Data(
         simulated=not labels,
         opencell=bool(labels) and sha256_path(Path(labels)) == snakemake.params.opencell,
-        fields=int((read_table("fovs", snakemake.input.fovs, ["status"])["status"] == "ok").sum()),
+        fields=len(read_table("fovs", snakemake.input.fovs, ["fov_id"])),
     )
     tables = (read_table(name, snakemake.input[name]) for name in ("summary", "comparisons"))
     claims = read_published(Path(snakemake.input.claims))

@@ -23,7 +23,10 @@ NEIGHBOURS = ("knn", "knn_weighted")
 
 @dataclass(frozen=True)
 class Data:
-    """What a study is about: whether it is simulated, whether its labels are OpenCell's, its good fields."""
+    """What a study is about: whether it is simulated, whether its labels are OpenCell's, its fields.
+
+    Those that are bad count: a study warns of them, and a few do not make it one of something else.
+    """
 
     simulated: bool
     opencell: bool
