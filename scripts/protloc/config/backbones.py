@@ -11,9 +11,31 @@ from protloc.config.settings import Settings
 
 Unit = Annotated[float, Field(ge=0)]
 Layout = Literal["package", "facebook_dino", "dino4cells", "safetensors", "plain", "subcell"]
-Normalization = Literal["percentiles", "minmax", "standardize"]
+Normalization = Literal["percentiles", "minmax", "minmax_joint", "standardize"]
+Padding = Literal["background", "zero"]
 
 PRETRAINED = "pretraining"  # in place of a path: the study makes the weights
+
+
+class CellView(Settings):
+    """How single cells are shown to a network. What is left out is as for fields, or as the study has it."""
+
+    px: int | None = Field(None, ge=8, description="side that a crop is resized to, px; or give um_per_px")
+    um_per_px: float | None = Field(None, gt=0, description="scale of cells; left out: that of fields")
+    crop_um: float | None = Field(
+        None, gt=0, le=200, description="side of a crop, µm; left out: cells.crop_um of the study"
+    )
+    mask_neighbours: bool | None = Field(
+        None, description="hide what belongs to other cells; left out: cells.mask_neighbours of the study"
+    )
+    padding: Padding = Field("background", description="what lies beyond the field's edge")
+
+    @model_validator(mode="after")
+    def has_one_scale(self) -> Self:
+        """Refuse two statements of the scale."""
+        if self.px is not None and self.um_per_px is not None:
+            raise ValueError("give either px or um_per_px")
+        return self
 
 
 class Network(Settings):
@@ -41,7 +63,17 @@ class Network(Settings):
     )
     mean: list[Unit] = Field([], description="per slot, of intensities scaled to 0-1; left out: 0")
     std: list[Unit] = Field([], description="per slot; left out: 1")
-    um_per_px: float = Field(gt=0, description="scale at which images are shown to it")
+    um_per_px: float = Field(gt=0, description="scale at which fields are shown to it")
+    tile_px: int | None = Field(
+        None, ge=8, description="side of tiles that a field is shown in, px at that scale; left out: whole"
+    )
+    cell: CellView = Field(CellView(), description="how single cells are shown to it")
+    pretrained_px: int | None = Field(
+        None, ge=8, description="side of the images of its pretraining, px; far from it is warned of"
+    )
+    preparation: str | None = Field(
+        None, description="where its authors' code prepares images so, or why it is done otherwise here"
+    )
     size_multiple: int = Field(1, ge=1, description="image sides are rounded to a multiple of this, px")
     control: bool = Field(False, description="a control: nothing was learned from images")
     licence: str | None = None
