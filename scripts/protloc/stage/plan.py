@@ -47,7 +47,7 @@ def plan_of(study: Study, registry: Mapping[str, Backbone], sources: Mapping[str
     segmenter = SEGMENTERS.get(study.cells.segmenter) if study.cells else None
     names += [segmenter] if segmenter in sources else []
     files = {name: FOLDER / sources[name].file_name for name in names}
-    own = [Path(row.weights) for row in used if isinstance(row, Network) and row.weights and row.request]
+    own: list[Path] = []
     if study.acquisition is not None:
         labels = Path(study.acquisition.labels)
         listed = [name for name, row in sources.items() if row.file_name == labels.name]
