@@ -19,7 +19,12 @@ from protloc.listing import NAME as LISTING
 from protloc.models.loading.files import FOLDER as FETCHED_WEIGHTS
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
-from protloc.study_variants import finetuned_variants, variants_of
+from protloc.study_variants import (
+    finetuned_variants,
+    impossible,
+    strategies_of,
+    variants_of,
+)
 
 try:
     REGISTRY = load_backbones(Path(workflow.basedir) / "config/backbones.yaml")

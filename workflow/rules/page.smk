@@ -59,6 +59,8 @@ rule index:
                 for name, variant in [*ROUTES, *CELL_ROUTES]
                 if name in NETWORKS
             ),
+            "same": {name: strategies_of(STUDY, USED[name]) for name in NETWORKS},
+            "impossible": {name: impossible(STUDY, USED[name]) for name in NETWORKS},
         },
         shown={
             "expected": [[task, *route] for task, route in EXPECTED],
