@@ -71,6 +71,7 @@ def made(name):
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
 PRETRAINED = STUDY.pretraining and STUDY.pretraining.backbone
 OWN_WEIGHTS = f"{RESULTS}/weights/{PRETRAINED}.safetensors"
+OWN_IMAGES = f"{RESULTS}/weights/{PRETRAINED}.images.parquet"
 if PRETRAINED in USED:
     USED[PRETRAINED] = USED[PRETRAINED].model_copy(update={"weights": OWN_WEIGHTS})
 NETWORKS = [name for name, backbone in USED.items() if isinstance(backbone, Network)]
@@ -139,6 +140,7 @@ def results():
         names += charts("throughput")
     if PRETRAINED and made(OWN_WEIGHTS):
         names += charts("pretraining")
+        names += [OWN_IMAGES.removeprefix(f"{RESULTS}/")]
     if TRAINED or CELL_ROUTES:
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
