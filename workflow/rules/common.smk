@@ -110,6 +110,7 @@ ROUTES = [route for route in ROUTES if made(embedding(route))]
 SHOWN = [route for route in SHOWN if route in ROUTES]
 TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
 CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]
+IMAGES_SEEN = OWN_IMAGES if PRETRAINED in USED and made(OWN_IMAGES) else []
 TITLES = {name: backbone.title for name, backbone in USED.items()}
 CONTROLS = [name for name, backbone in USED.items() if backbone.control]
 UNTRAINED = {

@@ -21,13 +21,15 @@ SETTING = ("split_unit", "label_policy", "fraction")
 class Names:
     """The title of each backbone, which of them are controls, and which control is which network untrained.
 
-    `strategies` are those of the study: with one alone it goes without saying.
+    `strategies` are those of the study: with one alone it goes without saying. `transductive` are backbone,
+    split unit and label policy where the backbone was pretrained on images that are tested.
     """
 
     titles: Mapping[str, str]
     controls: Sequence[str]
     untrained: Mapping[str, str]
     strategies: Sequence[str]
+    transductive: Sequence[tuple[str, ...]] = ()
 
     def route(self, row: Mapping[str, object]) -> str:
         """A route in words, from a row with its backbone and strategy."""
