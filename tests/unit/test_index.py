@@ -195,6 +195,9 @@ EQUAL = comparison("good", "good_untrained", 0.01, p_holm=0.5)
 KNOWN = summary({"good": 0.8}, split_unit="fov")
 PROTEINS = pd.DataFrame({"gene": ["A", "B"], "problem": [None, None]})
 NO_IMAGES = empty_table("pretraining_images")
+SPLITS = {"protein-single": pd.DataFrame({"labels": [["er"], ["golgi"]]})}
+
+
 USUALLY = {
     "tables": tables(),
     "names": NAMES,
@@ -204,7 +207,6 @@ USUALLY = {
     "classes": ["er", "golgi"],
     "images": NO_IMAGES,
 }
-SPLITS = {"protein-single": pd.DataFrame({"labels": [["er"], ["golgi"]]})}
 
 
 @pytest.mark.parametrize(
