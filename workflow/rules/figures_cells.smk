@@ -58,6 +58,7 @@ rule figure_cells_neighbours:
         f"{ENVS}/analysis.yaml"
     params:
         titles=[title(route) for route in pictured(CELL_ROUTES)],
+        crop_um=CELLS.crop_um,
         shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,
         code=code("figure_cells_neighbours.py"),
