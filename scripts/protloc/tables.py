@@ -219,6 +219,7 @@ TABLES = {
             CELL_ID,
             GENE,
             FOV_ID,
+            Column("padded_fraction", REAL, "share of the crop that the backbone is shown beyond its field"),
             Column("truth", TEXT, "its label"),
             Column("k", INTS, "numbers of neighbours that vote, ascending"),
             Column("plain", TEXTS, "for each k: the label of most of them"),
@@ -235,7 +236,7 @@ TABLES = {
             *RUN,
             K,
             Column("metric", TEXT, "README: metrics; `protein_…`: after averaging a protein's fields"),
-            Column("value", REAL, "0 to 1"),
+            Column("value", REAL, "0 to 1; `padded_cells`, `unpadded_cells`: number"),
         ),
     ),
     "summary": Table(

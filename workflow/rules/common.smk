@@ -9,7 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from protloc.config.backbones import Network, stored_crop_um, untrained_of
+from protloc.config.backbones import (
+    Network,
+    shown_crop_um,
+    stored_crop_um,
+    untrained_of,
+)
 from protloc.config.load import load_backbones, load_study
 from protloc.config.sources import read_sources
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
