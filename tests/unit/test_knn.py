@@ -11,6 +11,7 @@ from protloc.evaluate.bootstrap import interval, resample, weights
 from protloc.evaluate.neighbours import VOTES, count_votes, score_neighbours
 from protloc.knn import run as run_module
 from protloc.knn.draw import draw
+from protloc.knn.padding import with_padding
 from protloc.knn.run import APART
 from protloc.knn.runs import knn_runs
 from protloc.knn.search import Search, error_bound
@@ -46,6 +47,7 @@ def labelled(cells: int = 120, proteins: int = 10, policy: str = "single") -> pd
             "fov_id": fields,
             "gene": [f"G{gene:02d}" for gene in genes],
             "label": [f"class {gene % 4}" for gene in genes],
+            "padded_fraction": np.arange(cells) % 3 / 10,
         }
     )
 
@@ -181,6 +183,21 @@ def test_a_draw_is_of_each_protein_nested_and_in_no_order():
     pd.testing.assert_frame_equal(
         draw(without, 5, 0), few[few["gene"] != "G03"].reset_index(drop=True), check_like=True
     )
+
+
+def test_a_cell_is_padded_as_far_as_the_crop_of_the_backbone_reaches_beyond_its_field():
+    labels = labelled(8).drop(columns="padded_fraction")
+    place = {"top": -4, "left": 20, "bottom": 16, "right": 40, "field_height": 96, "field_width": 96}
+    cells = labels[["cell_id"]].assign(pixel_size_um=0.5, **place)
+    cells.loc[0, ["top", "bottom"]] += 30
+    shares = [with_padding(labels[::-1], cells, crop_um).sort_index() for crop_um in (2.0, 10.0, 20.0)]
+    assert (shares[0]["padded_fraction"] == 0).all()
+    assert shares[1]["padded_fraction"].to_list() == pytest.approx([0] + [4 / 20] * 7)
+    assert shares[2]["padded_fraction"].to_list() == pytest.approx([0] + [14 / 40] * 7)
+    pd.testing.assert_frame_equal(shares[2][list(labels)], labels)
+    table = all_rows(drawn("random"), labelled())
+    given = labelled().set_index("cell_id")["padded_fraction"]
+    assert (table.set_index("cell_id")["padded_fraction"] == given.loc[table["cell_id"]]).all()
 
 
 def test_policies_are_told_apart_and_cells_without_a_vector_are_counted(caplog):

