@@ -14,9 +14,7 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
     scores = full_scores(summary, snakemake.params.task, asked.controls)
     bests = best_routes(scores)
     paths = dict(zip(map(tuple, snakemake.params.routes), snakemake.input.predictions, strict=True))
-    pairs = [
-        confusion(best, read_table("predictions", paths[best.route], SEEN, best.where)) for best in bests
-    ]
+    pairs = [confusion(best, read_table("predictions", paths[best.route], SEEN, best.rows)) for best in bests]
     pairs = pd.concat(pairs) if pairs else pd.DataFrame(columns=COLUMNS)
     pairs.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_confusion(bests, pairs, scores, asked, snakemake.params.simulated, [outputs["svg"], outputs["png"]])

@@ -37,7 +37,7 @@ with recorded(snakemake) as outputs:
     kept = KeptRuns("predictions", Path(params.how["kept"]), [read, job.identity, params.code])
     splits = {tuple(Path(path).stem.split("-")): read_table("splits", path) for path in given.splits}
     chosen = {key: split[split["seed"].isin(params.chosen["seeds"])] for key, split in splits.items()}
-    runs = plan(chosen, params.chosen["fractions"])
+    runs = plan(chosen, params.chosen["fractions"], params.chosen["shots"])
     rows, measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
     outputs.run |= measured
     write_tables("predictions", rows, outputs["predictions"])

@@ -21,7 +21,7 @@ with recorded(snakemake) as outputs:
     splits = {
         tuple(Path(path).stem.split("-")): read_table("splits", path) for path in snakemake.input.splits
     }
-    runs = plan(splits, snakemake.params.fractions)
+    runs = plan(splits, snakemake.params.fractions, snakemake.params.shots)
     proteins = read_table("proteins", snakemake.input.proteins)
     rows = probe(*read_vectors(vectors), runs, kept, proteins, head, settings)
     write_tables("predictions", rows, outputs["predictions"])

@@ -1,8 +1,8 @@
 """Evaluate: what the predictions of all runs are worth.
 
-Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with
-intervals), comparisons.parquet (pairs of routes), enough.parquet (how much labelled data is) and published.parquet
-(what others reported, beside it).
+Needs: predictions, neighbours of cells, splits (which say on which proteins k is chosen). Makes: metrics.parquet (a
+metric of a run), summary.parquet (over seeds, with intervals), comparisons.parquet (pairs of routes), enough.parquet
+(how much labelled data is) and published.parquet (what others reported, beside it).
 """
 
 
@@ -10,6 +10,7 @@ rule evaluate:
     input:
         predictions=[predictions(*trained) for trained in TRAINED],
         neighbours=[neighbours(route) for route in CELL_ROUTES],
+        splits=DIVIDED,
     output:
         metrics=f"{RESULTS}/metrics.parquet",
         summary=f"{RESULTS}/summary.parquet",

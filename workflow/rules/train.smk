@@ -45,6 +45,7 @@ rule probe:
     params:
         probe=STUDY.probe.model_dump(exclude={"heads"}),
         fractions=SPLITS.fractions,
+        shots=SPLITS.shots,
         how=lambda wildcards, output: {"kept": beside(output.predictions, ".kept")},
         code=code("probe.py"),
     message:

@@ -97,7 +97,8 @@ def _lacking(claim: Claim) -> str:
 
 
 def _at_full(table: pd.DataFrame) -> pd.DataFrame:
-    return table[(table["metric"] == METRIC) & (table["fraction"] == FULL)]
+    table = table[(table["metric"] == METRIC) & (table["fraction"] == FULL) & (table["shots"] == 0)]
+    return table[table["subset"] == "test"] if "subset" in table else table
 
 
 def _both_ways(comparisons: pd.DataFrame) -> pd.DataFrame:
