@@ -38,7 +38,7 @@ with recorded(snakemake) as outputs:
         ),
         Tables(
             **{name: scores[name] for name in ("metrics", "summary", "comparisons", "enough")},
-            task=snakemake.params.task,
+            heads=list(snakemake.params.heads),
         ),
         Names(**snakemake.params.names, transductive=transductive(images, splits)),
         shown["expected"],

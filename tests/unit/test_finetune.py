@@ -465,7 +465,7 @@ def as_the_rule(small: Path, folder: Path) -> None:
         params=Named(
             backbone=VIT,
             finetune=FAST | {"epochs": 20, "patience": 20},
-            chosen={"fractions": FRACTIONS, "seeds": [0]},
+            chosen={"fractions": FRACTIONS, "shots": [], "seeds": [0]},
             targets={"balance": False, "soft_targets": None},
             how={
                 "raw": str(small),

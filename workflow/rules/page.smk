@@ -50,7 +50,7 @@ rule index:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        task=STUDY.probe.heads[0],
+        heads=STUDY.probe.heads,
         names={
             "titles": TITLES,
             "controls": CONTROLS,

@@ -43,12 +43,17 @@ def size_of(study: Study, fields: int | None = None) -> Size:
 
 
 def runs(study: Study, group: Finetune | None = None) -> Sequence[tuple[float, int]]:
-    """Fraction and seed of each run on a route, over all units and policies: of the splits, or `group`."""
+    """Share of the training part and seed of each run on a route, over all units and policies.
+
+    They are those of the splits, or of `group`. A few-shot run is counted as the smallest fraction.
+    """
     splits = study.splits
     if splits is None:
         return []
     names = {"units": "units", "policies": "label_policies", "fractions": "fractions", "seeds": "seeds"}
     chosen = [getattr(group, own, None) or getattr(splits, its) for own, its in names.items()]
+    shots = splits.shots if group is None or group.shots is None else group.shots
+    chosen[2] = [*chosen[2], *[min(chosen[2])] * len(shots)]
     return [(fraction, seed) for _, _, fraction, seed in product(*chosen)]
 
 

@@ -93,7 +93,7 @@ def _tuned_runs(study: Study, networks: Mapping[str, Network], size: Size) -> It
             several = len(matrices(variant.strategy, row.slots, row.natural))
             for fraction, _ in runs(study, tuning):
                 seen = max(fraction * training, tuning.min_steps * tuning.batch_size)
-                looks = splits.validation_share * size.fields
+                looks = splits.validation_share * size.fields * (1 if splits.whole_validation else fraction)
                 once = (splits.test_share + fraction) * size.fields
                 yield several * (tuning.epochs * (TRAINED * seen * crop + looks * field) + once * field)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from protloc.choices import reported
 from protloc.report.index.answer import chosen
 from protloc.report.index.pretraining import seen_in_pretraining
-from protloc.report.index.study import METRIC, ROUTE, Names, Tables, like
+from protloc.report.index.study import METRIC, ROUTE, SETTING, Names, Tables, like
 
 ALL_SHOWN = 6
 
@@ -27,9 +28,10 @@ def cautions(
     `splits` are the tables of that name by `{split_unit}-{label_policy}`, `images` is `pretraining_images`,
     `classes` are the study's.
     """
-    found = [*_data(fovs, proteins), *_classes(splits, classes), *_runs(tables)]
+    found = [*_data(fovs, proteins), *_classes(splits, classes), *_validation(splits), *_runs(tables)]
     found += seen_in_pretraining(tables, names, images, splits)
-    return [*found, *_strategies(names), *_controls(tables, names), *_closeness(tables, names)]
+    found += [*_strategies(names), *_labels(tables, names), *_controls(tables, names)]
+    return [*found, *_closeness(tables, names)]
 
 
 def missing_routes(expected: Sequence[Sequence[str]], tables: Tables, names: Names) -> list[str]:
@@ -65,8 +67,16 @@ def _classes(splits: Mapping[str, pd.DataFrame], classes: Sequence[str]) -> Iter
             yield f"There is one class alone ({where}): no prediction can be wrong."
 
 
+def _validation(splits: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    for name, table in splits.items():
+        held = table[table["part"] == "validation"]["fraction"].nunique()
+        if held == 1 < table["fraction"].nunique():
+            where = "split by {}, {} labels".format(*name.split("-"))
+            yield f"Choices at every fraction are made on the whole validation part ({where}): more labels."
+
+
 def _runs(tables: Tables) -> Iterator[str]:
-    scores = tables.summary[tables.summary["metric"] == METRIC]
+    scores = reported(tables.summary[tables.summary["metric"] == METRIC])
     if len(scores) and scores["runs"].max() == 1:
         yield "There is one seed, so there is no spread over splits; intervals are over proteins alone."
     blank = int(scores["low"].isna().sum())
@@ -104,12 +114,35 @@ def _controls(tables: Tables, names: Names) -> Iterator[str]:
             yield f"{names.route(row)} is not above the same network untrained ({found})."
 
 
+def _labels(tables: Tables, names: Names) -> Iterator[str]:
+    """What the labels make of the score: other annotations, clean labels alone, what labels allow."""
+    best = chosen(tables, names)
+    if best is None:
+        return
+    runs = like(reported(tables.metrics), best, *ROUTE, *SETTING)
+    means = runs.groupby("metric")["value"].mean()
+    if "any_annotated" not in means:
+        return
+    yield (
+        f"Labels are incomplete: of {names.route(best)}, the likeliest class is annotated at some grade for "
+        f"{means['any_annotated']:.0%} of the images. {_clean(means)}A reader who sees all annotated classes "
+        f"and not their grades would score {means['label_ceiling']:.3f}."
+    )
+
+
+def _clean(means: pd.Series) -> str:
+    if "clean_macro_f1" not in means:
+        return ""
+    return f"On proteins with one label and no weaker one macro F1 is {means['clean_macro_f1']:.3f}. "
+
+
 def _closeness(tables: Tables, names: Names) -> Iterator[str]:
     """How much of a score comes from knowing the proteins."""
     best = chosen(tables, names)
     if best is None or best["split_unit"] != "protein":
         return
-    rows = tables.summary[tables.summary["metric"].eq(METRIC) & tables.summary["split_unit"].eq("fov")]
+    rows = reported(tables.summary)
+    rows = rows[rows["metric"].eq(METRIC) & rows["split_unit"].eq("fov")]
     rows = like(rows, best, *ROUTE, "label_policy", "fraction")
     if len(rows):
         known = rows.iloc[0]["mean"]
