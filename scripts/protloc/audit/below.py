@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from protloc.audit.again import KNN, score_of_neighbours, score_of_predictions
 from protloc.audit.study import Study
 from protloc.audit.text import printable
+from protloc.choices import validation_proteins
 from protloc.crops import open_crops
 from protloc.cut import cut
 from protloc.errors import InputError
@@ -20,7 +21,7 @@ from protloc.images import read_field
 from protloc.tables import TABLES, read_table
 
 SHOWN = 3  # fields or cells behind a number that are shown one by one
-RUN = ("split_unit", "label_policy", "fraction", "seed")
+RUN = ("split_unit", "label_policy", "fraction", "shots", "seed", "subset")
 
 
 class Tables:
@@ -62,18 +63,26 @@ def _of_metric(tables: Tables, row: pd.Series) -> Iterator[str]:
         found = tables("neighbours", path)
         wanted = {"apart": row["split_unit"], "label_policy": row["label_policy"], "seed": row["seed"]}
         rows = found[_equal(found, wanted, list(wanted))]
+        rows = rows[rows["gene"].isin(_chosen_on(tables)) == (row["subset"] == "validation")]
         yield f"{len(rows)} cells of {path}{score_of_neighbours(rows, row)}"
         below = (_of_neighbour(tables, cell, route) for _, cell in rows.head(SHOWN).iterrows())
     else:
         path = f"runs/{row['task']}/{route}/predictions.parquet"
         found = tables("predictions", path)
         rows = found[_equal(found, row, list(RUN))]
-        yield f"{len(rows)} fields of {path}{score_of_predictions(rows, row)}"
+        yield f"{len(rows)} images of {path}{score_of_predictions(rows, row)}"
         below = (_of_prediction(tables, field, route) for _, field in rows.head(SHOWN).iterrows())
     for lines in below:
         yield from indented(lines)
     if len(rows) > SHOWN:
         yield f"  and {len(rows) - SHOWN} more"
+
+
+def _chosen_on(tables: Tables) -> set[str]:
+    """The proteins that nearest neighbours were chosen on: the subset `validation` of their cells."""
+    paths = sorted((tables.study.root / "splits").glob("*.parquet"))
+    named = {tuple(path.stem.split("-")): f"splits/{path.name}" for path in paths}
+    return validation_proteins({setting: tables("splits", path) for setting, path in named.items()})
 
 
 def _of_prediction(tables: Tables, row: pd.Series, route: str | None = None) -> Iterator[str]:
