@@ -199,14 +199,7 @@ def test_cells_are_named_at_the_number_of_neighbours_that_is_best_on_validation(
 def test_what_the_labels_allow_is_beside_the_score():
     more = metrics({"any_annotated": 0.75, "clean_macro_f1": 0.7, "label_ceiling": 0.8})
     more["metric"] = more["metric"].str.removeprefix("f1_")
-    usual = {
-        "names": NAMES,
-        "fovs": fovs(),
-        "proteins": PROTEINS,
-        "splits": SPLITS,
-        "classes": ["er", "golgi"],
-    }
-    said = cautions(tables=tables(metrics=pd.concat([metrics(CLASS_F1), more])), **usual)
+    said = cautions(**USUALLY | {"tables": tables(metrics=pd.concat([metrics(CLASS_F1), more]))})
     assert (
         "Labels are incomplete: of Good network, the likeliest class is annotated at some grade for 75% of "
         "the images. On proteins with one label and no weaker one macro F1 is 0.700. A reader who sees all "
@@ -249,8 +242,6 @@ WHOLE = {
     "fraction": [0.1, 1.0, 0.1],
     "labels": [["er"], ["golgi"], ["er"]],
 }
-
-
 USUALLY = {
     "tables": tables(),
     "names": NAMES,

@@ -62,7 +62,7 @@ def vectors_of(split: pd.DataFrame, dimension: int = 74, noise: float = 1.0) -> 
 def run_all(named, split, folder: Path, policy="single", head="linear", fractions=FRACTIONS, **settings):
     """The predictions of all runs in test, kept in `folder`, and how many were trained."""
     settings = SETTINGS | settings
-    runs = plan({("protein", policy): split}, fractions, Variant("none"))
+    runs = plan({("protein", policy): split}, fractions, [], Variant("none"))
     kept = KeptRuns("predictions", folder / ".kept", [head, settings])
     new = sum(run.key not in kept for run in runs)
     found = pa.concat_tables(probe(*named, runs, kept, NO_PROTEINS, head, settings)).to_pandas()

@@ -14,6 +14,7 @@ from protloc.splits.shots import draw_shots
 from protloc.splits.stratify import nest
 from protloc.splits.table import PARTS, make_split
 from protloc.targets import masks
+from protloc.variants import Variant
 
 FRACTIONS = [0.05, 0.1, 0.5, 1.0]
 SETTINGS = {"seeds": [0, 1], "fractions": FRACTIONS, "test_share": 0.25, "validation_share": 0.15}
@@ -124,7 +125,7 @@ def test_a_few_shot_draw_takes_all_of_a_class_that_has_fewer():
 def test_designs_use_what_they_hold_and_have_keys_of_their_own():
     fovs, labels = study(per_class=40)
     split = make_split(fovs, labels, unit="protein", shots=[2], **SETTINGS)
-    runs = plan({("protein", "single"): split}, [0.1, 1.0], [2])
+    runs = plan({("protein", "single"): split}, [0.1, 1.0], [2], Variant("none"))
     assert [(run.fraction, run.shots, run.seed) for run in runs] == [
         *((0.1, 0, seed) for seed in (0, 1)),
         *((1.0, 0, seed) for seed in (0, 1)),
@@ -135,7 +136,7 @@ def test_designs_use_what_they_hold_and_have_keys_of_their_own():
     assert few.part("train")["gene"].nunique() == few.part("validation")["gene"].nunique() == 10
     assert few.part("test")["fov_id"].tolist() == runs[1].part("test")["fov_id"].tolist()
     assert few.trained_on == {"groups_trained": 10, "images_trained": 40, "labels_trained": 20}
-    assert few.name == "split by protein, single labels, 2 shots, seed 1"
+    assert few.name == "none, split by protein, single labels, 2 shots, seed 1"
 
 
 def test_a_run_has_another_key_if_what_is_masked_is_another():
@@ -145,7 +146,7 @@ def test_a_run_has_another_key_if_what_is_masked_is_another():
         table = proteins(gene=[*labels], grade_3=[*labels.values()], grade_2=[["class_0"]] * len(labels))
         others = annotations(table, labels, lower_grades)
         split = make_split(fovs, labels, unit="protein", annotations=others, **SETTINGS)
-        keys.append({run.key for run in plan({("protein", "single"): split}, FRACTIONS)})
+        keys.append({run.key for run in plan({("protein", "single"): split}, FRACTIONS, [], Variant("none"))})
     assert not keys[0] & keys[1]
 
 

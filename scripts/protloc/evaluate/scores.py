@@ -70,9 +70,7 @@ def _metrics(runs: Mapping[int, Mapping[str, Level]], policy: str) -> pd.DataFra
 def _values(level: Level, policy: str) -> dict[str, float]:
     """All metrics of a run at one level, by name."""
     counts = level.counts.sum(axis=0)
-    ranked = np.where(
-        level.masked, -np.inf, level.probabilities
-    )  # what is masked comes last, and is not true
+    ranked = np.where(level.masked, -1.0, level.probabilities)  # what is masked comes last, and is not true
     return {
         **{name: float(metric(counts)) for name, metric in METRICS.items()},
         **{f"f1_{name}": float(value) for name, value in zip(level.classes, per_class(counts), strict=True)},

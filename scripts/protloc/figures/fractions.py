@@ -170,7 +170,8 @@ def _panel(axis: Axes, scores: pd.DataFrame, task: str, looks: Mapping[Route, Lo
 
 def _ticks(scores: pd.DataFrame, design: Design) -> Iterator[tuple[float, str]]:
     """Yield the place and the words of each tick; amounts whose places are too close share one."""
-    table = scores.groupby(design.column)[[design.axis, "groups_trained"]].mean().sort_values(design.axis)
+    columns = list(dict.fromkeys([design.axis, "groups_trained"]))
+    table = scores.groupby(design.column)[columns].mean().sort_values(design.axis)
     amounts = 100 * table.index if design is FRACTIONS else table.index
     places = np.log(table[design.axis].to_numpy(float))
     alone = np.diff(places, prepend=-np.inf) > NEAR * max(np.ptp(places), 1e-9)

@@ -121,19 +121,18 @@ def _labels(tables: Tables, names: Names) -> Iterator[str]:
         return
     runs = like(reported(tables.metrics), best, *ROUTE, *SETTING)
     means = runs.groupby("metric")["value"].mean()
-    if "any_annotated" not in means:
-        return
-    yield (
-        f"Labels are incomplete: of {names.route(best)}, the likeliest class is annotated at some grade for "
-        f"{means['any_annotated']:.0%} of the images. {_clean(means)}A reader who sees all annotated classes "
-        f"and not their grades would score {means['label_ceiling']:.3f}."
-    )
-
-
-def _clean(means: pd.Series) -> str:
-    if "clean_macro_f1" not in means:
-        return ""
-    return f"On proteins with one label and no weaker one macro F1 is {means['clean_macro_f1']:.3f}. "
+    if "any_annotated" in means:
+        said = [
+            f"Labels are incomplete: of {names.route(best)}, the likeliest class is annotated at some grade "
+            f"for {means['any_annotated']:.0%} of the images."
+        ]
+        if "clean_macro_f1" in means:
+            clean = means["clean_macro_f1"]
+            said += [f"On proteins with one label and no weaker one macro F1 is {clean:.3f}."]
+        if means["label_ceiling"] < 1:
+            reader = "A reader who sees all annotated classes and not their grades would score"
+            said += [f"{reader} {means['label_ceiling']:.3f}."]
+        yield " ".join(said)
 
 
 def _closeness(tables: Tables, names: Names) -> Iterator[str]:
