@@ -110,8 +110,8 @@ def test_the_answer_names_the_best_its_rivals_and_how_sure_that_is():
     first, second, third = answer(tables(), NAMES)
     assert first == (
         "On proteins that its probe has not seen, Good network is the best frozen backbone: macro F1 0.600 "
-        "(0.550 to 0.650), ahead of the next, Fair network at 0.500 (+0.100, +0.050 to +0.150, p = 0.010), ahead "
-        "of the strongest control, Untrained at 0.200 (+0.400, +0.350 to +0.450, p = 0.010)."
+        "(0.550 to 0.650), ahead of the next, Fair network at 0.500 (+0.100, +0.050 to +0.150, p = 0.010), "
+        "ahead of the strongest control, Untrained at 0.200 (+0.400, +0.350 to +0.450, p = 0.010)."
     )
     assert second.startswith(
         "25% of the labelled data is enough: its interval there reaches its score with all"
