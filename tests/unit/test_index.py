@@ -117,7 +117,7 @@ def tables(**changes: pd.DataFrame) -> Tables:
 def test_the_answer_names_the_best_its_rivals_and_how_sure_that_is():
     first, second, third = answer(tables(), NAMES)
     assert first == (
-        "On proteins that it has not seen, Good network is the best frozen backbone, chosen on the "
+        "On proteins that its probe has not seen, Good network is the best frozen backbone, chosen on the "
         "validation part: macro F1 0.600 (0.550 to 0.650) in test, ahead of the next, Fair network at 0.500 "
         "(+0.100, +0.050 to +0.150, p = 0.010), ahead of the strongest control, Untrained at 0.200 (+0.400, "
         "+0.350 to +0.450, p = 0.010)."
@@ -147,7 +147,7 @@ def test_another_metric_in_a_table_is_another_sentence():
 def test_a_network_that_was_pretrained_on_what_is_tested_is_not_said_not_to_have_seen_it():
     where = {"transductive": [("good", "protein", "single")]}
     assert answer(tables(), replace(NAMES, **where))[0].startswith(
-        "On proteins that it knows from pretraining at most, without labels, Good network is the best"
+        "On proteins that its probe has not seen, and its pretraining in part has, Good network is the best"
     )
     others = {"transductive": [("fair", "protein", "single"), ("good", "protein", "multi")]}
     assert answer(tables(), replace(NAMES, **others)) == answer(tables(), NAMES)

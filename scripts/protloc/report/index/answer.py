@@ -8,12 +8,12 @@ from protloc.choices import is_chosen, reported
 from protloc.report.index.study import ROUTE, SETTING, Names, Tables, like, score
 
 NEW = {
-    "protein": "On proteins that it has not seen",
-    "fov": "On new fields of proteins that it knows",
+    "protein": "On proteins that its probe has not seen",
+    "fov": "On new fields of proteins that its probe knows",
 }
 SEEN = {
-    "protein": "On proteins that it knows from pretraining at most, without labels",
-    "fov": "On fields that it knows from pretraining at most, of labelled proteins",
+    "protein": "On proteins that its probe has not seen, and its pretraining in part has",
+    "fov": "On new fields of proteins that its probe knows, which its pretraining in part has seen",
 }
 CLASS = "f1_"
 SHOWN = 2  # classes at either end

@@ -146,8 +146,8 @@ def _closeness(tables: Tables, names: Names) -> Iterator[str]:
     if len(rows):
         known = rows.iloc[0]["mean"]
         yield (
-            f"On new fields of proteins that it knows, {names.route(best)} scores {known:.3f} instead of "
-            f"{best['mean']:.3f}: a split by field also rewards recognizing the protein."
+            f"On new fields of proteins that its probe knows, {names.route(best)} scores {known:.3f} "
+            f"instead of {best['mean']:.3f}: a split by field also rewards recognizing the protein."
         )
 
 
