@@ -6,12 +6,16 @@ from protloc.figures.cells_neighbours import draw_cells_neighbours
 from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
+from protloc.variants import parse
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     cells = read_table("cells", snakemake.input.cells)
     crops = open_crops(snakemake.input.pixels, snakemake.input.masks)
     draw_cells_neighbours(
-        [read_table("neighbours", path) for path in snakemake.input.neighbours],
+        [
+            read_table("neighbours", path, where=parse(name).columns)
+            for path, name in snakemake.params.titles.values()
+        ],
         list(snakemake.params.titles),
         cells,
         crops_of_width(crops, cells, snakemake.params.crop_um),

@@ -13,13 +13,15 @@ from protloc.records import recorded
 from protloc.runs import plan
 from protloc.tables import read_table, write_tables
 from protloc.threads import one_thread
-from protloc.vectors import read_vectors
+from protloc.variants import parse
+from protloc.vectors import read_vectors, sha256_vectors
 
 with recorded(snakemake) as outputs:
     one_thread()  # a sum over threads depends on their number
     given, params = snakemake.input, snakemake.params
     settings = Finetune.model_validate(dict(params.finetune))
-    names, vectors = read_vectors(given.vectors)
+    variant = parse(snakemake.wildcards.variant)
+    names, vectors = read_vectors(given.vectors, variant)
     job = Job(
         fields=good_fields(read_table("fovs", given.fovs)),
         root=Path(params.how["raw"]),
@@ -27,17 +29,17 @@ with recorded(snakemake) as outputs:
         vectors=vectors,
         proteins=read_table("proteins", given.proteins),
         network=Network.model_validate(dict(params.backbone)),
-        strategy=snakemake.wildcards.strategy,
+        strategy=variant.strategy,
         settings=settings,
         balance=params.targets["balance"],
         soft_targets=params.targets["soft_targets"],
         machine=this_machine(settings.micro_batch, snakemake.threads),
     )
-    read = [sha256_path(Path(path)) for path in (given.fovs, given.proteins, given.vectors)]
+    read = [sha256_path(Path(path)) for path in (given.fovs, given.proteins)]
     kept = KeptRuns("predictions", Path(params.how["kept"]), [read, job.identity, params.code])
     splits = {tuple(Path(path).stem.split("-")): read_table("splits", path) for path in given.splits}
     chosen = {key: split[split["seed"].isin(params.chosen["seeds"])] for key, split in splits.items()}
-    runs = plan(chosen, params.chosen["fractions"])
+    runs = plan(chosen, params.chosen["fractions"], variant, sha256_vectors(names, vectors))
     rows, measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
     outputs.run |= measured
     write_tables("predictions", rows, outputs["predictions"])

@@ -8,13 +8,16 @@ from protloc.records import recorded
 from protloc.report.index.page import Data, Figure, index_page
 from protloc.report.index.study import Names, Tables
 from protloc.tables import empty_table, read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs:
     given = snakemake.input
     shown = snakemake.params.shown
     study = yaml.safe_load(Path(given.config).read_text(encoding="utf-8"))
     scores = {
-        name: read_table(name, given[name]) if name in dict(given.items()) else empty_table(name)
+        name: (read_table if name == "published" else read_scores)(name, given[name])
+        if name in dict(given.items())
+        else empty_table(name)
         for name in ("metrics", "summary", "comparisons", "enough", "published")
     }
     captions = {Path(path).name: Path(path).read_text(encoding="utf-8") for path in given.captions}

@@ -15,12 +15,14 @@ from protloc.hashing import sha256_bytes, sha256_value
 from protloc.leakage import check_no_leak
 from protloc.macro_f1 import macro_f1
 from protloc.thresholds import thresholds
+from protloc.variants import Variant
 
 
 @dataclass(frozen=True)
 class Run:
     """One run to be made: its setting, its seed's split by id with its classes, and the digest of all."""
 
+    variant: Variant
     unit: str
     policy: str
     fraction: float
@@ -32,7 +34,8 @@ class Run:
     @property
     def name(self) -> str:
         """The setting in words."""
-        return f"split by {self.unit}, {self.policy} labels, fraction {self.fraction:g}, seed {self.seed}"
+        setting = f"split by {self.unit}, {self.policy} labels, fraction {self.fraction:g}, seed {self.seed}"
+        return f"{self.variant}, {setting}"
 
     def part(self, part: str) -> pd.DataFrame:
         """The fields of a part by id: of `train`, those of the run's fraction."""
@@ -42,16 +45,24 @@ class Run:
         return self.split[chosen]
 
 
-def plan(splits: Mapping[tuple[str, str], pd.DataFrame], fractions: Sequence[float]) -> list[Run]:
-    """The runs on all splits, by (unit, policy), in the order of the table `predictions`.
+def plan(
+    splits: Mapping[tuple[str, str], pd.DataFrame],
+    fractions: Sequence[float],
+    variant: Variant,
+    vectors_sha256: str = "",
+) -> list[Run]:
+    """The runs of a variant on all splits, by (unit, policy), in the order of the table `predictions`.
 
-    Raises InputError if a group leaks between parts, or a fraction holds no field.
+    `vectors_sha256` is the digest of its vectors: a run on others has another key. Raises InputError
+    if a group leaks between parts, or a fraction holds no field.
     """
     runs = []
     for (unit, policy), split in sorted(splits.items()):
         check_no_leak(split, unit, f"split by {unit}")
         of_split = [
-            _run(unit, policy, fraction, *seed) for seed in _seeds(split) for fraction in sorted(fractions)
+            _run(variant, vectors_sha256, unit, policy, fraction, *seed)
+            for seed in _seeds(split)
+            for fraction in sorted(fractions)
         ]
         runs += sorted(of_split, key=lambda run: (run.fraction, run.seed))
     return runs
@@ -67,6 +78,8 @@ def _seeds(split: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame, list[str], 
 
 
 def _run(
+    variant: Variant,
+    vectors_sha256: str,
     unit: str,
     policy: str,
     fraction: float,
@@ -80,8 +93,8 @@ def _run(
     if not (used & (split["part"] == "train")).any():
         raise InputError(f"split: fraction {fraction:g} holds no field; raise splits.fractions")
     content = sha256_bytes("\n".join(words[used]).encode())
-    key = sha256_value([unit, policy, fraction, seed, classes, content])
-    return Run(unit, policy, fraction, seed, split, classes, key)
+    key = sha256_value([*variant, vectors_sha256, unit, policy, fraction, seed, classes, content])
+    return Run(variant, unit, policy, fraction, seed, split, classes, key)
 
 
 def check_vectors(names: Sequence[str], vectors: np.ndarray, runs: Sequence[Run]) -> None:
@@ -117,6 +130,7 @@ def prediction_rows(run: Run, scores: Mapping[str, np.ndarray], chosen: str) -> 
     named = {content: list(np.compress(row, classes)) for content, row in seen.items()}
     return pd.DataFrame(
         {
+            **run.variant.columns,
             "split_unit": run.unit,
             "label_policy": run.policy,
             "fraction": run.fraction,

@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A kind of table: what one row is, which columns tell rows apart, and all columns in order."""
+    """A kind of table: what one row is, which columns identify it, and all columns in order."""
 
     row: str
     key: tuple[str, ...]
@@ -48,7 +48,9 @@ class Table:
 GENE = Column("gene", TEXT, "name of the tagged protein, as in the label table")
 FOV_ID = Column("fov_id", TEXT, "field of view, `FID` and eight digits; the same for ever")
 CELL_ID = Column("cell_id", TEXT, "its field of view, a hyphen and its number there, four digits")
-VECTOR = Column("vector", pa.list_(pa.float32(), -1), "the embedding; its length is the backbone's")
+STRATEGY = Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are")
+SCALE = Column("scale", REAL, "px per µm at which images are shown; 1: as the backbone's row says")
+VECTOR = Column("vector", REALS, "the embedding; its length is the backbone's")
 RUN = (
     Column("split_unit", TEXT, "what is never on two sides: `protein`, `fov`, or `cell`"),
     Column("label_policy", TEXT, "which labels count: `single` (one grade-3 label) or `multi`"),
@@ -60,7 +62,8 @@ ROUTE = (
     Column("task", TEXT, "the head of a probe, `finetune`, `knn` or `knn_weighted`"),
     Column("level", TEXT, "what a vector stands for: `fov` or `cell`"),
     Column("backbone", TEXT, "name in `config/backbones.yaml`"),
-    Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are"),
+    STRATEGY,
+    SCALE,
 )
 
 TABLES = {
@@ -150,8 +153,14 @@ TABLES = {
             Column("label", TEXT, "localization"),
         ),
     ),
-    "embeddings": Table("a field of view with its vector", ("fov_id",), (FOV_ID, VECTOR)),
-    "cell_embeddings": Table("a cell with its vector", ("cell_id",), (CELL_ID, VECTOR)),
+    "embeddings": Table(
+        "a field of view with its vector",
+        ("strategy", "scale", "fov_id"),
+        (STRATEGY, SCALE, FOV_ID, VECTOR),
+    ),
+    "cell_embeddings": Table(
+        "a cell with its vector", ("strategy", "scale", "cell_id"), (STRATEGY, SCALE, CELL_ID, VECTOR)
+    ),
     "curve": Table(
         "an epoch of a pretraining; epoch 0 is before it",
         ("epoch",),
@@ -170,7 +179,7 @@ TABLES = {
         "where in a field of view a network's vector comes from",
         ("backbone", "strategy", "fov_id"),
         (
-            *ROUTE[2:],
+            *ROUTE[2:4],
             FOV_ID,
             Column("label", TEXT, "the protein's first very prominent localization, or `none`"),
             Column(
@@ -197,8 +206,10 @@ TABLES = {
     ),
     "predictions": Table(
         "a prediction for a test field",
-        ("split_unit", "label_policy", "fraction", "seed", "fov_id"),
+        ("strategy", "scale", "split_unit", "label_policy", "fraction", "seed", "fov_id"),
         (
+            STRATEGY,
+            SCALE,
             *RUN,
             FOV_ID,
             GENE,
@@ -211,8 +222,10 @@ TABLES = {
     ),
     "neighbours": Table(
         "a cell as a query for its nearest neighbours",
-        ("label_policy", "apart", "seed", "cell_id"),
+        ("strategy", "scale", "label_policy", "apart", "seed", "cell_id"),
         (
+            STRATEGY,
+            SCALE,
             Column("label_policy", TEXT, "as in cell_labels"),
             Column("apart", TEXT, "what a neighbour may not share with it: `protein`, `fov` or `cell`"),
             Column("seed", INT, "seed of the draw of cells"),
@@ -261,16 +274,18 @@ TABLES = {
             "other_task",
             "other_backbone",
             "other_strategy",
+            "other_scale",
             *(column.name for column in RUN[:3]),
             "k",
             "metric",
         ),
         (
-            Column("compared", TEXT, "what differs: `backbone`, `strategy`, or `training` (against frozen)"),
+            Column("compared", TEXT, "what differs: `backbone`, `strategy`, `scale`, or `training`"),
             *ROUTE,
             Column("other_task", TEXT, "the same of the other side; differs under `training` alone"),
             Column("other_backbone", TEXT, "as backbone"),
             Column("other_strategy", TEXT, "as strategy; differs also where one side has none"),
+            Column("other_scale", REAL, "as scale"),
             *RUN[:3],
             K,
             Column("metric", TEXT, "`macro_f1` or `protein_macro_f1`"),
@@ -326,7 +341,7 @@ TABLES = {
             *(
                 Column(column.name, TEXT, "of the study's value; empty: it has none", True)
                 for column in ROUTE
-                if column.name != "level"
+                if column.name not in ("level", "scale")
             ),
             Column("other_task", TEXT, "of the other side of a difference", nullable=True),
             Column("other_backbone", TEXT, "the same", nullable=True),
@@ -353,7 +368,7 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
     Raises InputError for a missing or unknown column, a wrong type, an empty value where none may be, or a
     key that occurs twice.
     """
-    arrow = _ordered(name, frame, path).replace_schema_metadata(metadata)
+    arrow = ordered(name, frame, path).replace_schema_metadata(metadata)
     pq.write_table(arrow, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
@@ -377,8 +392,8 @@ def _ends(table: pa.Table) -> list[tuple]:
     return [tuple(table.slice(place, 1).to_pylist()[0].values()) for place in (0, len(table) - 1)]
 
 
-def _ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
-    """The rows sorted by their key, checked."""
+def ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
+    """The rows of a frame as the table `name`, sorted by its key and checked as `write_table` does."""
     table = TABLES[name]
     expected = [column.name for column in table.columns]
     if sorted(frame.columns) != sorted(expected):

@@ -13,13 +13,14 @@ from protloc.config.settings import Cells
 from protloc.crops import CropWriter, open_crops
 from protloc.cut import background, corners, cut, padded_fraction, side_px
 from protloc.embed.features import embed_features
-from protloc.embed.images import cell_images
+from protloc.embed.images import CellCut, cell_images
 from protloc.errors import InputError
 from protloc.fields import Field, good_fields
 from protloc.hashing import sha256_path
 from protloc.simulate.field import render_field
 from protloc.simulate.traits import draw_traits
 from protloc.tables import read_table, write_table
+from protloc.variants import Variant
 from protloc.vectors import read_vectors
 
 SCALE = 0.206349
@@ -223,11 +224,16 @@ def test_crops_are_even_centred_and_filled_beyond_the_edge():
     assert background(image).tolist() == [0, 48]
 
 
+def cut_of(mask_neighbours: bool = False, crop_um: float = 24.0) -> CellCut:
+    return CellCut(crop_um, mask_neighbours, "background")
+
+
 def test_masked_cells_hide_their_neighbours_alone(study, tmp_path):
     _, _, cells, crops = study
+    crops = crops.of_side(116)
     row = int(crops.masks(cells["row"], "others").any(axis=(1, 2)).argmax())
     cell = cells[cells["row"] == cells["row"].iloc[row]].assign(kept=True)
-    shown, masked = (cell_images(cell, crops, mask).images[0].read() for mask in (False, True))
+    shown, masked = (cell_images(cell, crops, cut_of(mask)).images[0].read() for mask in (False, True))
     others = crops.masks(cell["row"], "others")[0]
     assert np.array_equal(shown[:, ~others], masked[:, ~others])
     assert (masked[0, others] == cell["background_nucleus"].item()).all()
@@ -236,9 +242,9 @@ def test_masked_cells_hide_their_neighbours_alone(study, tmp_path):
 
 def test_kept_cells_are_embedded_in_the_order_of_their_ids(study, tmp_path):
     _, _, cells, crops = study
-    images = cell_images(cells.sample(frac=1, random_state=0), crops, False)
+    images = cell_images(cells.sample(frac=1, random_state=0), crops, cut_of())
     embed_features(images, "handmade", tmp_path / "a.parquet", threads=2)
-    ids, vectors = read_vectors(tmp_path / "a.parquet")
+    ids, vectors = read_vectors(tmp_path / "a.parquet", Variant("none"))
     assert ids == sorted(cells.loc[cells["kept"], "cell_id"]) and np.isfinite(vectors).all()
 
 

@@ -46,8 +46,8 @@ def study(folder: Path, tables: dict[tuple[str, str, str], pd.DataFrame], draws:
     jobs = []
     for (task, *route), table in tables.items():
         path = folder / f"{task}-{'-'.join(route)}.parquet"
-        write_table("predictions", table, path)
-        jobs.append(("predictions", str(path), [task, "fov", *route]))
+        write_table("predictions", table.assign(strategy=route[-1], scale=1.0), path)
+        jobs.append(("predictions", str(path), [task, "fov", *route, 1.0]))
     metrics, summary, sides = score_study(jobs, draws, workers)
     return metrics, summary, compare(sides)
 
@@ -208,7 +208,7 @@ def test_a_run_that_one_side_lacks_is_counted_reported_and_leaves_the_others_pai
     )  # other draws, since seed 2 has proteins of its own
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    message = "2 comparisons lack runs of one side, e.g. linear/good/none and linear/poor/none"
+    message = "2 comparisons lack runs of one side, e.g. linear/good/none/1.0 and linear/poor/none/1.0"
     assert record.getMessage() == message
 
 
@@ -249,10 +249,15 @@ def test_one_seed_one_class_and_one_protein_have_what_can_be_told(tmp_path):
 
 def test_sides_that_were_tested_on_other_proteins_are_refused():
     side = Side(
-        ("linear", "a", "none"), LEVEL_SETTING, np.array([3]), np.ones(1), np.ones((1, 5)), [np.arange(4)]
+        ("linear", "a", "none", 1.0),
+        LEVEL_SETTING,
+        np.array([3]),
+        np.ones(1),
+        np.ones((1, 5)),
+        [np.arange(4)],
     )
-    other = replace(side, route=("linear", "b", "none"), proteins=[np.arange(1, 5)])
-    with pytest.raises(InputError, match=r"linear/a/none and linear/b/none: other proteins .* seed 3; run"):
+    other = replace(side, route=("linear", "b", "none", 1.0), proteins=[np.arange(1, 5)])
+    with pytest.raises(InputError, match=r"'a', .* and .*'b', .*: other proteins .* seed 3; run"):
         compare([side, other])
 
 
@@ -266,7 +271,7 @@ def test_the_smallest_fraction_that_is_enough(tmp_path):
     rows = [(0.1, 0.5, 0.4, 0.6), (0.25, 0.65, 0.55, 0.7), (0.5, 0.69, 0.6, 0.75), (1.0, 0.7, 0.6, 0.8)]
     summary = pd.DataFrame(rows, columns=["fraction", "mean", "low", "high"])
     summary = summary.assign(
-        task="linear", level="fov", strategy="none", split_unit="protein", runs=3, sd=0.1
+        task="linear", level="fov", strategy="none", scale=1.0, split_unit="protein", runs=3, sd=0.1
     )
     summary = summary.assign(label_policy="single", metric="macro_f1", k=pd.NA, backbone="a")
     without = summary[summary["fraction"] < 1].assign(backbone="b")

@@ -20,6 +20,7 @@ from protloc.estimate.size import runs, size_of
 from protloc.estimate.work import work_of
 from protloc.modules import SCRIPTS
 from protloc.opencell import CLASSES
+from protloc.variants import Variant
 
 REGISTRY = load_backbones(SCRIPTS.parent / "config/backbones.yaml")
 SIMULATED = {
@@ -56,7 +57,8 @@ def test_weights_and_width_are_those_of_the_model():
 @pytest.mark.parametrize("strategies", [["replicate_fill"], ["map_natural", "channelwise_concat", "adapt"]])
 def test_embedding_is_estimated_as_its_job_will_count_it(strategies):
     one = study(embedding={"backbones": ["vit_untrained"], "strategies": strategies})
-    encoder = Encoder(REGISTRY["vit_untrained"], strategies, torch.device("cpu"))
+    variants = [Variant(name) for name in strategies]
+    encoder = Encoder(REGISTRY["vit_untrained"], variants, torch.device("cpu"))
     counts = torch.zeros(2, 2, 256, 256, dtype=torch.uint16)
     counted = work_per_image(encoder, counts, size_of(one).pixel_size_um) / 1e9
     assert works(one)["embed fields"].gflop == pytest.approx(FIELDS * counted, rel=1e-6)

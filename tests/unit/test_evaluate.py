@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score, f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
 
 CLASSES = ["chromatin", "er", "golgi", "vesicles"]
-ROUTE = ["linear", "fov", "handmade", "none"]
+ROUTE = ["linear", "fov", "handmade", "none", 1.0]
 
 
 def predictions(policy: str = "single", seeds: tuple[int, ...] = (0, 1), right: float = 0.7) -> pd.DataFrame:

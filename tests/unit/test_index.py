@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -212,6 +213,15 @@ def test_a_caution_is_there_where_there_is_reason(found, said):
     assert [sentence for sentence in cautions(**usual | found) if said in sentence]
     if found:
         assert not [sentence for sentence in cautions(**usual) if said in sentence]
+
+
+def test_strategies_that_say_nothing_of_their_own_are_named():
+    same = {"good": {"map_natural": ["replicate_fill", "adapt"]}, "fair": {"adapt": []}}
+    names = replace(NAMES, same=same, impossible={"fair": ["map_natural"]})
+    said = cautions(tables(), names, fovs(), PROTEINS, SPLITS, ["er", "golgi"])
+    assert "For Good network replicate fill, adapt are the same as map natural: it was run once." in said
+    assert "Fair network has too few inputs for map natural: not run." in said
+    assert sum("the same as" in sentence for sentence in said) == 1
 
 
 def test_a_route_without_results_is_named():

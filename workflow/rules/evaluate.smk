@@ -8,8 +8,8 @@ intervals), comparisons.parquet (pairs of routes), enough.parquet (how much labe
 
 rule evaluate:
     input:
-        predictions=[predictions(*trained) for trained in TRAINED],
-        neighbours=[neighbours(route) for route in CELL_ROUTES],
+        predictions=unique(predictions(*trained) for trained in TRAINED),
+        neighbours=unique(neighbours(name) for name, _ in CELL_ROUTES),
     output:
         metrics=f"{RESULTS}/metrics.parquet",
         summary=f"{RESULTS}/summary.parquet",
@@ -26,8 +26,13 @@ rule evaluate:
         mem_mb=memory(8000),
     params:
         routes={
-            "predictions": [[task, "fov", *route] for task, route in TRAINED],
-            "neighbours": [["cell", *route] for route in CELL_ROUTES],
+            "predictions": [
+                [predictions(task, route), [task, "fov", *route]]
+                for task, route in TRAINED
+            ],
+            "neighbours": [
+                [neighbours(route[0]), ["cell", *route]] for route in CELL_ROUTES
+            ],
         },
         draws=STUDY.figures.bootstrap_draws,
         code=code("evaluate.py"),

@@ -54,6 +54,9 @@ rule figure_predictions:
         f"{ENVS}/analysis.yaml"
     params:
         how={"raw": RAW},
+        variant=lambda wildcards: next(
+            route[1] for _, route in TRAINED if route[0] == wildcards.backbone
+        ),
         title=lambda wildcards: USED[wildcards.backbone].title,
         shown=STUDY.figures.sheet_fields,
         simulated=SIMULATED,
@@ -66,7 +69,7 @@ rule figure_predictions:
 
 rule figure_neighbours:
     input:
-        embeddings=[embedding(route) for route in pictured(SHOWN)],
+        embeddings=unique(embedding(name) for name, _ in pictured(SHOWN)),
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
     output:
@@ -82,7 +85,9 @@ rule figure_neighbours:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        names=[title(route) for route in pictured(SHOWN)],
+        names={
+            title(route): [embedding(route[0]), route[1]] for route in pictured(SHOWN)
+        },
         how={"raw": RAW},
         shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,

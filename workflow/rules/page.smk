@@ -7,8 +7,8 @@ sources.bib, index.html.
 SCORES = ["metrics", "summary", "comparisons", "enough", "published"]
 SCORES = [name for name in SCORES if f"{RESULTS}/{name}.parquet" in results()]
 # What scores rest on, beside the results themselves.
-TRACED = [predictions(*trained) for trained in TRAINED]
-TRACED += [neighbours(route) for route in CELL_ROUTES]
+TRACED = unique(predictions(*trained) for trained in TRAINED)
+TRACED += unique(neighbours(name) for name, _ in CELL_ROUTES)
 CAPTIONS = Path(workflow.basedir) / "workflow/report"
 
 
@@ -54,7 +54,13 @@ rule index:
             "titles": TITLES,
             "controls": CONTROLS,
             "untrained": UNTRAINED,
-            "strategies": STUDY.embedding.strategies,
+            "strategies": unique(
+                variant
+                for name, variant in [*ROUTES, *CELL_ROUTES]
+                if name in NETWORKS
+            ),
+            "same": {name: strategies_of(STUDY, USED[name]) for name in NETWORKS},
+            "impossible": {name: impossible(STUDY, USED[name]) for name in NETWORKS},
         },
         shown={
             "expected": [[task, *route] for task, route in EXPECTED],

@@ -23,6 +23,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Scales = dict[Name, Distinct[Annotated[float, Field(gt=0, le=16)]]]
 Strategy = Literal[
     "map_natural", "map_random", "replicate_fill", "replicate_concat", "channelwise_concat", "adapt"
 ]
@@ -83,6 +84,7 @@ class Cells(Settings):
     )
     mask_neighbours: bool = Field(False, description="embed a cell without what belongs to its neighbours")
     backbones: Distinct[Name] | None = Field(None, description="null: all of embedding.backbones")
+    scales: Scales = Field({}, description="scales of cells by backbone, as embedding.scales")
     labels: str | None = Field(None, description="cells labelled by a person: CSV with cell_id, label")
 
 
@@ -104,6 +106,10 @@ class Embedding(Settings):
 
     backbones: Distinct[Name] = Field(description="names in config/backbones.yaml")
     strategies: Distinct[Strategy] = Field(["replicate_fill"], description="channel strategies")
+    random_draws: Count = Field(3, description="different mappings that `map_random` draws")
+    scales: Scales = Field(
+        {}, description="scales of fields by backbone: 2 shows twice the px per µm; left out: 1, its own"
+    )
     batch_size: Count = Field(32, description="fields a GPU takes at once; a CPU takes eight")
     cell_batch_size: Count = Field(256, description="cells a GPU takes at once; a CPU takes eight")
 
@@ -262,9 +268,11 @@ class Study(Settings):
     @model_validator(mode="after")
     def embeds_cells_as_fields(self) -> Self:
         """Refuse a backbone for cells that is none for fields."""
-        unknown = set(self.cells.backbones or () if self.cells else ()) - set(self.embedding.backbones)
-        if unknown:
-            raise ValueError(f"cells.backbones: {min(unknown)} is not one of embedding.backbones")
+        there, cells = set(self.embedding.backbones), self.cells or Cells()
+        groups = {"cells.backbones": cells.backbones or (), "cells.scales": cells.scales}
+        for key, names in (groups | {"embedding.scales": self.embedding.scales}).items():
+            if unknown := set(names) - there:
+                raise ValueError(f"{key}: {min(unknown)} is not one of embedding.backbones")
         return self
 
     @model_validator(mode="after")

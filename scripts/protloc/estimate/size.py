@@ -9,6 +9,7 @@ from itertools import product
 from protloc.config.backbones import Backbone, Network
 from protloc.config.settings import Finetune, Study
 from protloc.opencell import FIELD_BYTES, FIELD_PX, FIELDS, PIXEL_SIZE_UM, PROTEINS
+from protloc.study_variants import finetuned_variants, variants_of
 
 CELLS_PER_FIELD = 40  # a field of OpenCell's has 25 to 60
 
@@ -51,10 +52,9 @@ def runs(study: Study, group: Finetune | None = None) -> Sequence[tuple[float, i
     return [(fraction, seed) for _, _, fraction, seed in product(*chosen)]
 
 
-def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str]) -> int:
-    """How many pairs of a backbone and a strategy there are of some backbones: features have one each."""
-    strategies = len(study.embedding.strategies)
-    return sum(strategies if isinstance(used[name], Network) else 1 for name in names)
+def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str], level: str = "fov") -> int:
+    """How many variants some backbones have in all: features have one each."""
+    return sum(len(variants_of(study, name, used[name], level)) for name in names)
 
 
 def of_cells(study: Study, used: Mapping[str, Backbone]) -> Sequence[str]:
@@ -72,5 +72,5 @@ def tuned(study: Study, used: Mapping[str, Backbone]) -> int:
     if study.finetune is None:
         return 0
     networks = [name for name, row in used.items() if isinstance(row, Network)]
-    strategies = study.finetune.strategies or study.embedding.strategies
-    return len(study.finetune.backbones or networks) * len(strategies) * len(runs(study, study.finetune))
+    variants = sum(len(finetuned_variants(study, name, used[name])) for name in networks)
+    return variants * len(runs(study, study.finetune))

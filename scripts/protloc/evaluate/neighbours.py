@@ -28,8 +28,8 @@ def score_neighbours(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     """Rows of `metrics` and of `summary`, and what is compared, of one route, read from the file `name`.
 
-    `route` is level, backbone and strategy; `tested` is as for a route of predictions. Raises InputError if k
-    differs between the runs of a setting.
+    `route` is level, backbone, strategy and scale; `tested` is as for a route of predictions. Raises
+    InputError if k differs between the runs of a setting.
     """
     metrics, summary, sides = [], [], []
     for setting, rows in neighbours.groupby(["apart", "label_policy"]):
@@ -38,7 +38,7 @@ def score_neighbours(
             raise InputError(
                 f"{name}: k differs between seeds at {unit}, {policy}; run again with --forcerun knn"
             )
-        keys = dict(zip(("level", "backbone", "strategy"), route, strict=True))
+        keys = dict(zip(("level", "backbone", "strategy", "scale"), route, strict=True))
         keys |= {"split_unit": setting[0], "label_policy": setting[1], "fraction": 1.0}
         genes = tested[setting] if tested else np.unique(rows["gene"].astype(str))
         of_runs, of_setting, compared = _score(rows, pd.Index(genes), draws, setting, route)

@@ -103,7 +103,7 @@ def _sides(
     setting: Sequence,
 ) -> list[Side]:
     """What is compared of a setting: its metrics with their draws, at half the precision of memory."""
-    task, level, *names = route
+    task, level, *names = route  # of these a backbone, a strategy and a scale
     values = metrics.pivot(index="metric", columns="seed", values="value")
     proteins = [np.searchsorted(genes, run["protein_"].genes) for run in runs.values()]
     return [

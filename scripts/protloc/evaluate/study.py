@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from protloc.errors import InputError
 from protloc.evaluate.neighbours import score_neighbours
 from protloc.evaluate.paired import Side
 from protloc.evaluate.scores import score_route
@@ -17,7 +18,7 @@ from protloc.parallel import in_order
 from protloc.progress import progress
 from protloc.tables import read_table
 
-Job = tuple[str, str, Sequence[str]]  # table, file, route
+Job = tuple[str, str, Sequence]  # table, file, values of the route's columns
 SCORES = {"predictions": score_route, "neighbours": score_neighbours}
 UNIT = {"predictions": "split_unit", "neighbours": "apart"}
 Proteins = dict[str, dict[tuple[str, str], np.ndarray]]
@@ -45,9 +46,13 @@ def _scores(score: partial, jobs: Sequence[Job], workers: int) -> Iterator[tuple
 
 def _score(job: Job, draws: int, tested: Proteins) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     table, path, route = job
+    variant = dict(zip(("strategy", "scale"), route[-2:], strict=True))
     # The products are small: one thread is faster than two that wait for each other.
     with threadpool_limits(1):
-        return SCORES[table](read_table(table, path), route, draws, path, tested[table])
+        rows = read_table(table, path, where=variant)
+        if rows.empty:
+            raise InputError(f"{path}: has no rows of {variant}; delete it and run again")
+        return SCORES[table](rows, route, draws, path, tested[table])
 
 
 def _tested(jobs: Sequence[Job]) -> Proteins:

@@ -14,6 +14,7 @@ from protloc.config.backbones import Network
 from protloc.errors import InputError
 from protloc.images import read_field
 from protloc.models.preprocess import prepare
+from protloc.models.view import view_of
 from protloc.progress import progress
 
 CPU = torch.device("cpu")
@@ -47,8 +48,8 @@ def load_fields(fovs: pd.DataFrame, root: Path, network: Network) -> list[Tensor
 
 
 def _prepared(counts: np.ndarray, pixel_size_um: float, network: Network) -> Tensor:
-    scale = (pixel_size_um, network.um_per_px, network.size_multiple)
-    image = prepare(torch.from_numpy(counts)[None], *scale, CPU, network.normalization)[0]
+    view = view_of(network, "fov")
+    image = prepare(torch.from_numpy(counts)[None], pixel_size_um, view, CPU, network.normalization)[0]
     return (255 * image).round().byte()
 
 
