@@ -175,6 +175,21 @@ TABLES = {
             Column("variation", REAL, "of the held-out fields' vectors: 0, all point the same way, to 1"),
         ),
     ),
+    "pretraining_images": Table(
+        "a good field of view in a study that pretrains a network",
+        ("fov_id",),
+        (
+            Column("backbone", TEXT, "the network, by its name in `config/backbones.yaml`"),
+            FOV_ID,
+            GENE,
+            Column(
+                "role",
+                TEXT,
+                "`pretrained`: seen in pretraining, without its label; `held_out`: for the curve; "
+                "`excluded`: tested by the split of `pretraining.exclude`",
+            ),
+        ),
+    ),
     "attention": Table(
         "where in a field of view a network's vector comes from",
         ("backbone", "strategy", "fov_id"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -275,7 +276,7 @@ def test_tiles_cover_an_image_evenly(length, tiles):
     rows = [rows for rows, columns in view.tiles(length, 100, 0.2056) if columns.start == 0]
     assert len(rows) == tiles
     assert rows[0].start == 0 and rows[-1].stop == length
-    assert all(later.start <= earlier.stop for earlier, later in zip(rows, rows[1:], strict=False))
+    assert all(later.start <= earlier.stop for earlier, later in pairwise(rows))
 
 
 def test_the_work_of_an_image_is_that_of_the_published_architecture():

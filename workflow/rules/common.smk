@@ -85,6 +85,7 @@ def made(name):
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
 PRETRAINED = STUDY.pretraining and STUDY.pretraining.backbone
 OWN_WEIGHTS = f"{RESULTS}/weights/{PRETRAINED}.safetensors"
+OWN_IMAGES = f"{RESULTS}/weights/{PRETRAINED}.images.parquet"
 if PRETRAINED in USED:
     USED[PRETRAINED] = USED[PRETRAINED].model_copy(update={"weights": OWN_WEIGHTS})
 NETWORKS = [name for name, backbone in USED.items() if isinstance(backbone, Network)]
@@ -128,6 +129,7 @@ ROUTES = [route for route in ROUTES if made(embedding(route[0]))]
 SHOWN = [route for route in SHOWN if route in ROUTES]
 TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
 CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route[0]))]
+IMAGES_SEEN = OWN_IMAGES if PRETRAINED in USED and made(OWN_IMAGES) else []
 TITLES = {name: backbone.title for name, backbone in USED.items()}
 CONTROLS = [name for name, backbone in USED.items() if backbone.control]
 UNTRAINED = {
@@ -158,6 +160,7 @@ def results():
         names += charts("throughput")
     if PRETRAINED and made(OWN_WEIGHTS):
         names += charts("pretraining")
+        names += [OWN_IMAGES.removeprefix(f"{RESULTS}/")]
     if TRAINED or CELL_ROUTES:
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]

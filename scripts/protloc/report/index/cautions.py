@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from protloc.report.index.answer import chosen
+from protloc.report.index.pretraining import seen_in_pretraining
 from protloc.report.index.study import METRIC, ROUTE, Names, Tables, like
 
 ALL_SHOWN = 6
@@ -18,13 +19,16 @@ def cautions(
     fovs: pd.DataFrame,
     proteins: pd.DataFrame,
     splits: Mapping[str, pd.DataFrame],
+    images: pd.DataFrame,
     classes: Sequence[str],
 ) -> list[str]:
     """Sentences on what was left out, what is missing, and which networks are not above their controls.
 
-    `splits` are the tables of that name by `{split_unit}-{label_policy}`; `classes` are the study's.
+    `splits` are the tables of that name by `{split_unit}-{label_policy}`, `images` is `pretraining_images`,
+    `classes` are the study's.
     """
     found = [*_data(fovs, proteins), *_classes(splits, classes), *_runs(tables)]
+    found += seen_in_pretraining(tables, names, images, splits)
     return [*found, *_strategies(names), *_controls(tables, names), *_closeness(tables, names)]
 
 

@@ -24,6 +24,7 @@ class Names:
 
     `strategies` are those of the study, with their scales: one alone is not named. `same` has by backbone the
     strategies that are the same for it as one that was run, `impossible` those that its inputs do not allow.
+    `transductive` are backbone, split unit and label policy where a backbone was pretrained on tested images.
     """
 
     titles: Mapping[str, str]
@@ -32,6 +33,7 @@ class Names:
     strategies: Sequence[str]
     same: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     impossible: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    transductive: Sequence[tuple[str, ...]] = ()
 
     def route(self, row: Mapping[str, object]) -> str:
         """A route in words, from a row with its backbone and strategy."""
