@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 
 # One thread in each library: blocks of queries run side by side.
 with recorded(snakemake) as outputs, threadpool_limits(1):
-    cells, labels = (read_table(name, snakemake.input[name]) for name in ("cells", "cell_labels"))
-    labels, path = with_padding(labels, cells, snakemake.params.crop_um), outputs["neighbours"]
+    tables = (read_table(name, snakemake.input[name]) for name in ("cell_labels", "cells"))
+    labels, path = with_padding(*tables, snakemake.params.crop_um), outputs["neighbours"]
 
     def rows() -> Iterator[pa.Table]:
         """Yield the rows of each variant in turn: memory does not grow with their number."""

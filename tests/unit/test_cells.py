@@ -233,11 +233,25 @@ def test_masked_cells_hide_their_neighbours_alone(study, tmp_path):
     crops = crops.of_side(116)
     row = int(crops.masks(cells["row"], "others").any(axis=(1, 2)).argmax())
     cell = cells[cells["row"] == cells["row"].iloc[row]].assign(kept=True)
-    shown, masked = (cell_images(cell, crops, cut_of(mask)).images[0].read() for mask in (False, True))
+    shown, masked = (
+        cell_images(cell, crops, cut_of(mask, STORE_UM)).images[0].read() for mask in (False, True)
+    )
     others = crops.masks(cell["row"], "others")[0]
     assert np.array_equal(shown[:, ~others], masked[:, ~others])
     assert (masked[0, others] == cell["background_nucleus"].item()).all()
     assert (masked[1, others] == cell["background_protein"].item()).all()
+
+
+def test_cells_are_embedded_in_the_crop_of_their_backbone(study):
+    _, _, cells, crops = study
+    cut = CellCut(30.0, True, "zero")
+    images = cell_images(cells.assign(kept=True), crops, cut)
+    assert images.footer == {"level": "cell", "crop_um": "30", "other_cells": "masked", "padding": "zero"}
+    ordered = cells.sort_values("cell_id")
+    for image, cell in zip(images.images, stored_cells(ordered), strict=True):
+        assert (image.height, image.width) == (146, 146)  # 30 µm, even
+        expected = read_cell(crops, cell, 146, mask_others=True, padding="zero")
+        assert np.array_equal(image.read(), expected)
 
 
 def test_kept_cells_are_embedded_in_the_order_of_their_ids(study, tmp_path):

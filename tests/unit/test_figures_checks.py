@@ -36,8 +36,10 @@ from protloc.models.folding import fold
 from protloc.models.pooling import add_gated_pool
 from protloc.models.preprocess import prepare
 from protloc.models.strategies import matrices
+from protloc.models.view import view_of
 from protloc.models.weights import build
 from protloc.tables import read_table, write_table
+from protloc.variants import Variant
 
 CPU = torch.device("cpu")
 CNN = {
@@ -91,12 +93,13 @@ def study(tmp_path_factory) -> tuple[Path, pd.DataFrame, pd.DataFrame]:
 
 def maps_of(study, networks, count=4, threads=1, strategy="replicate_fill") -> pd.DataFrame:
     raw, fovs, proteins = study
-    return attention_table(fovs, proteins, raw, networks, strategy, count=count, threads=threads)
+    strategies = dict.fromkeys(networks, strategy)
+    return attention_table(fovs, proteins, raw, networks, strategies, count=count, threads=threads)
 
 
 def prepared(row: dict, counts: np.ndarray) -> torch.Tensor:
     network = Network.model_validate(row)
-    return prepare(torch.from_numpy(counts)[None], 0.2, network.um_per_px, network.size_multiple, CPU)
+    return prepare(torch.from_numpy(counts)[None], 0.2, view_of(network, "fov"), CPU)
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -125,7 +128,8 @@ def test_similarity_is_the_cosine_of_each_place_to_the_embedding(row, grid, stra
     network, counts = Network.model_validate(row), image(2, (64, 128))
     mapper = Mapper(network, strategy)
     found = mapper.map(counts, 0.2)
-    embedding = Encoder(network, [strategy], CPU).encode(torch.from_numpy(counts)[None], 0.2)[strategy][0]
+    variant = Variant(strategy)
+    embedding = Encoder(network, [variant], CPU).encode(torch.from_numpy(counts)[None], 0.2)[variant][0]
     features = []
     for matrix in matrices(strategy, network.slots, network.natural):
         model = fold(build(network), matrix, *network.moments)

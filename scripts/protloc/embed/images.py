@@ -74,11 +74,11 @@ def cell_images(cells: pd.DataFrame, crops: Crops, cut: CellCut) -> Images:
     Raises InputError if the store holds smaller crops.
     """
     kept = cells[cells["kept"]].sort_values("cell_id")
+    how = {"mask_others": cut.mask_neighbours, "padding": cut.padding}
     images = []
     for name, scale, cell in zip(kept["cell_id"], kept["pixel_size_um"], stored_cells(kept), strict=True):
         side = side_px(cut.crop_um, scale)
-        read = partial(read_cell, crops, cell, side, mask_others=cut.mask_neighbours, padding=cut.padding)
-        images.append(Image(name, side, side, scale, read))
+        images.append(Image(name, side, side, scale, partial(read_cell, crops, cell, side, **how)))
     footer = {
         "level": "cell",
         "crop_um": f"{cut.crop_um:g}",
