@@ -19,7 +19,7 @@ from protloc.errors import InputError
 from protloc.fields import good_fields
 from protloc.hashing import sha256_path
 from protloc.models.preprocess import HIGH, LOW, NORMALIZATIONS, prepare, rescale, smallest
-from protloc.models.view import View
+from protloc.models.view import View, view_of
 from protloc.parallel import in_order
 from protloc.variants import Variant
 from protloc.vectors import read_vectors, variants_in
@@ -268,6 +268,16 @@ def test_sides_are_rounded_to_the_multiple(side, factor, multiple, expected):
 @pytest.mark.parametrize(("side", "pixel", "factor", "expected"), [(116, 0.2, 1, 224), (249, 0.1, 2, 448)])
 def test_a_view_of_a_fixed_side_has_it_whatever_the_crop(side, pixel, factor, expected):
     assert View(None, 224, 16).at(factor).shown(side, side, pixel) == (expected, expected)
+
+
+def test_a_network_of_one_image_size_is_shown_that_size(study, tmp_path):
+    fixed = CNN | {"architecture": "vit_tiny_patch16_224", "options": {"img_size": 32}, "image_px": 32}
+    network = Network.model_validate(fixed)
+    assert view_of(network, "fov").shown(50, 20, 0.2) == (32, 32)
+    assert view_of(network, "cell").shown(116, 116, 0.2) == (32, 32)
+    variants = [FILL, Variant("replicate_fill", 2)]
+    path = embed(study, tmp_path, fixed, variants)
+    assert read_vectors(path, variants[1])[1].shape == (len(SIZES), 192)
 
 
 @pytest.mark.parametrize(("length", "tiles"), [(600, 3), (249, 1), (250, 2), (100, 1)])
