@@ -98,6 +98,10 @@ class Cells(Settings):
     mask_neighbours: bool = Field(False, description="embed a cell without what belongs to its neighbours")
     backbones: Distinct[Name] | None = Field(None, description="null: all of embedding.backbones")
     scales: Scales = Field({}, description="scales of cells by backbone, as embedding.scales")
+    probe: bool = Field(True, description="train the heads of `probe` on cells too, split as fields")
+    probe_cells_per_protein: Count | None = Field(
+        10, description="cells drawn of each protein for probes, one draw per seed; null: all"
+    )
     labels: str | None = Field(None, description="cells labelled by a person: CSV with cell_id, label")
 
 
