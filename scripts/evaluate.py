@@ -1,10 +1,12 @@
 """Score every run, every setting over its seeds, and pairs of them: metrics, summary, comparisons, enough."""
 
+import pandas as pd
 from protloc.evaluate.enough import enough
 from protloc.evaluate.paired import compare
+from protloc.evaluate.pretraining_overlap import score_overlap
 from protloc.evaluate.study import SCORES, score_study
 from protloc.records import recorded
-from protloc.tables import write_table
+from protloc.tables import read_table, write_table
 from protloc.variants import parse
 
 with recorded(snakemake) as outputs:
@@ -14,6 +16,9 @@ with recorded(snakemake) as outputs:
         for path, route in snakemake.params.routes.get(table, [])
     ]
     metrics, summary, sides = score_study(jobs, snakemake.params.draws, workers=snakemake.threads)
+    if snakemake.input.images:
+        images = read_table("pretraining_images", snakemake.input.images)
+        metrics = pd.concat([metrics, score_overlap(jobs, images, snakemake.params.pretrained)])
     write_table("metrics", metrics, outputs["metrics"])
     write_table("summary", summary, outputs["summary"])
     write_table("comparisons", compare(sides), outputs["comparisons"])

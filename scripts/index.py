@@ -6,6 +6,7 @@ import yaml
 from protloc.config.published import read_published
 from protloc.records import recorded
 from protloc.report.index.page import Data, Figure, index_page
+from protloc.report.index.pretraining import transductive
 from protloc.report.index.study import Names, Tables
 from protloc.tables import empty_table, read_table
 from protloc.variants import read_scores
@@ -21,12 +22,17 @@ with recorded(snakemake) as outputs:
         for name in ("metrics", "summary", "comparisons", "enough", "published")
     }
     captions = {Path(path).name: Path(path).read_text(encoding="utf-8") for path in given.captions}
+    images = (
+        read_table("pretraining_images", given.images) if given.images else empty_table("pretraining_images")
+    )
+    splits = {Path(path).stem: read_table("splits", path) for path in given.splits}
     page = index_page(
         study,
         Data(
             fovs=read_table("fovs", given.fovs),
             proteins=read_table("proteins", given.proteins),
-            splits={Path(path).stem: read_table("splits", path) for path in given.splits},
+            splits=splits,
+            images=images,
             classes=study["classes"],
             simulated=snakemake.params.simulated,
         ),
@@ -34,7 +40,7 @@ with recorded(snakemake) as outputs:
             **{name: scores[name] for name in ("metrics", "summary", "comparisons", "enough")},
             task=snakemake.params.task,
         ),
-        Names(**snakemake.params.names),
+        Names(**snakemake.params.names, transductive=transductive(images, splits)),
         shown["expected"],
         read_published(Path(given.claims)),
         scores["published"],

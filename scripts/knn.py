@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pyarrow as pa
+from protloc.knn.padding import with_padding
 from protloc.knn.runs import knn_runs
 from protloc.records import recorded
 from protloc.tables import ordered, read_table, write_tables
@@ -13,7 +14,8 @@ from threadpoolctl import threadpool_limits
 
 # One thread in each library: blocks of queries run side by side.
 with recorded(snakemake) as outputs, threadpool_limits(1):
-    labels, path = read_table("cell_labels", snakemake.input.labels), outputs["neighbours"]
+    tables = (read_table(name, snakemake.input[name]) for name in ("cell_labels", "cells"))
+    labels, path = with_padding(*tables, snakemake.params.crop_um), outputs["neighbours"]
 
     def rows() -> Iterator[pa.Table]:
         """Yield the rows of each variant in turn: memory does not grow with their number."""

@@ -53,7 +53,7 @@ def plan(
 ) -> list[Run]:
     """The runs of a variant on all splits, by (unit, policy), in the order of the table `predictions`.
 
-    `vectors_sha256` is the digest of the variant's vectors: a run on others has another key. Raises InputError
+    `vectors_sha256` is the digest of its vectors: a run on others has another key. Raises InputError
     if a group leaks between parts, or a fraction holds no field.
     """
     runs = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -24,6 +25,16 @@ class Variant(NamedTuple):
 
     def __str__(self) -> str:
         return self.strategy if self.scale == 1 else f"{self.strategy}{SIGN}{self.scale:g}"
+
+    @property
+    def words(self) -> str:
+        """The name in a sentence."""
+        return self.strategy if self.scale == 1 else f"{self.strategy} at scale {self.scale:g}"
+
+    @property
+    def family(self) -> str:
+        """The strategy, all draws of a random mapping together."""
+        return re.sub(r"_\d+$", "", self.strategy)
 
     @property
     def columns(self) -> dict[str, str | float]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from protloc.errors import InputError
 from protloc.fields import good_fields
 from protloc.hashing import sha256_path
 from protloc.models.preprocess import HIGH, LOW, NORMALIZATIONS, prepare, rescale, smallest
-from protloc.models.view import View
+from protloc.models.view import View, view_of
 from protloc.parallel import in_order
 from protloc.variants import Variant
 from protloc.vectors import read_vectors, variants_in
@@ -269,13 +270,23 @@ def test_a_view_of_a_fixed_side_has_it_whatever_the_crop(side, pixel, factor, ex
     assert View(None, 224, 16).at(factor).shown(side, side, pixel) == (expected, expected)
 
 
+def test_a_network_of_one_image_size_is_shown_that_size(study, tmp_path):
+    fixed = CNN | {"architecture": "vit_tiny_patch16_224", "options": {"img_size": 32}, "image_px": 32}
+    network = Network.model_validate(fixed)
+    assert view_of(network, "fov").shown(50, 20, 0.2) == (32, 32)
+    assert view_of(network, "cell").shown(116, 116, 0.2) == (32, 32)
+    variants = [FILL, Variant("replicate_fill", 2)]
+    path = embed(study, tmp_path, fixed, variants)
+    assert read_vectors(path, variants[1])[1].shape == (len(SIZES), 192)
+
+
 @pytest.mark.parametrize(("length", "tiles"), [(600, 3), (249, 1), (250, 2), (100, 1)])
 def test_tiles_cover_an_image_evenly(length, tiles):
     view = View(0.08, None, 16, tile_px=640)  # 51.2 µm: 248 px of 0.2063 µm
     rows = [rows for rows, columns in view.tiles(length, 100, 0.2056) if columns.start == 0]
     assert len(rows) == tiles
     assert rows[0].start == 0 and rows[-1].stop == length
-    assert all(later.start <= earlier.stop for earlier, later in zip(rows, rows[1:], strict=False))
+    assert all(later.start <= earlier.stop for earlier, later in pairwise(rows))
 
 
 def test_the_work_of_an_image_is_that_of_the_published_architecture():

@@ -7,6 +7,7 @@ from protloc.errors import InputError
 from protloc.evaluate.bootstrap import by_protein, interval, resample, weights
 from protloc.evaluate.f1 import count, macro, macro_of_present, micro
 from protloc.evaluate.levels import levels
+from protloc.evaluate.padding import padding
 from protloc.evaluate.probabilities import calibration_error, macro_average_precision
 from protloc.evaluate.scores import score_route
 from protloc.evaluate.shortcuts import shortcuts
@@ -208,3 +209,17 @@ def test_shortcuts_are_shares_of_nearest_neighbours_beside_their_chance():
     assert found["nearest_of_fov_in_protein_chance"] == pytest.approx(1 / 2)
     alone = cells[cells["fov_id"] == "A1"].assign(nearest=[["a2"], ["a1"]])
     assert "nearest_of_fov_in_protein" not in shortcuts(alone)
+
+
+def test_neighbours_of_padded_cells_are_counted_beside_their_chance():
+    cells = pd.DataFrame(
+        {"cell_id": ["a", "b", "c", "d", "e"], "padded_fraction": [0.2, 0.01, 0.0, 0.0, 0.0]}
+    )
+    found = padding(cells.assign(nearest=[["b", "c"], ["c", "a"], ["a", "d"], ["c", "a"], ["d", "a"]]))
+    assert (found["padded_cells"], found["unpadded_cells"]) == (2, 3)
+    assert found["nearest_of_padded_is_padded"] == 1 / 2  # a
+    assert found["nearest_of_padded_is_padded_chance"] == pytest.approx(1 / 4)
+    assert found["nearest_of_unpadded_is_padded"] == pytest.approx(1 / 3)  # c
+    assert found["nearest_of_unpadded_is_padded_chance"] == pytest.approx(2 / 4)
+    alone = cells[2:].assign(nearest=[["d"], ["c"], ["d"]])
+    assert padding(alone) == {"padded_cells": 0, "unpadded_cells": 3}

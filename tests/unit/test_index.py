@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -132,6 +133,15 @@ def test_another_metric_in_a_table_is_another_sentence():
     assert "er (0.30)" in answer(tables(metrics=metrics(CLASS_F1 | {"er": 0.3})), NAMES)[2]
 
 
+def test_a_network_that_was_pretrained_on_what_is_tested_is_not_said_not_to_have_seen_it():
+    where = {"transductive": [("good", "protein", "single")]}
+    assert answer(tables(), replace(NAMES, **where))[0].startswith(
+        "On proteins that it knows from pretraining at most, without labels, Good network is the best"
+    )
+    others = {"transductive": [("fair", "protein", "single"), ("good", "protein", "multi")]}
+    assert answer(tables(), replace(NAMES, **others)) == answer(tables(), NAMES)
+
+
 def test_what_chance_explains_is_not_told_apart():
     near = comparisons(comparison("fair", "good", -0.02, p_holm=0.4))
     assert "not told apart from the next, Fair network" in answer(tables(comparisons=near), NAMES)[0]
@@ -184,7 +194,19 @@ SHORT = comparison("good", "fair", 0.1, missing=1)
 EQUAL = comparison("good", "good_untrained", 0.01, p_holm=0.5)
 KNOWN = summary({"good": 0.8}, split_unit="fov")
 PROTEINS = pd.DataFrame({"gene": ["A", "B"], "problem": [None, None]})
+NO_IMAGES = empty_table("pretraining_images")
 SPLITS = {"protein-single": pd.DataFrame({"labels": [["er"], ["golgi"]]})}
+
+
+USUALLY = {
+    "tables": tables(),
+    "names": NAMES,
+    "fovs": fovs(),
+    "proteins": PROTEINS,
+    "splits": SPLITS,
+    "classes": ["er", "golgi"],
+    "images": NO_IMAGES,
+}
 
 
 @pytest.mark.parametrize(
@@ -207,11 +229,18 @@ SPLITS = {"protein-single": pd.DataFrame({"labels": [["er"], ["golgi"]]})}
     ],
 )
 def test_a_caution_is_there_where_there_is_reason(found, said):
-    usual = {"tables": tables(), "names": NAMES, "fovs": fovs(), "proteins": PROTEINS, "splits": SPLITS}
-    usual |= {"classes": ["er", "golgi"]}
-    assert [sentence for sentence in cautions(**usual | found) if said in sentence]
+    assert [sentence for sentence in cautions(**USUALLY | found) if said in sentence]
     if found:
-        assert not [sentence for sentence in cautions(**usual) if said in sentence]
+        assert not [sentence for sentence in cautions(**USUALLY) if said in sentence]
+
+
+def test_strategies_that_say_nothing_of_their_own_are_named():
+    same = {"good": {"map_natural": ["replicate_fill", "adapt"]}, "fair": {"adapt": []}}
+    names = replace(NAMES, same=same, impossible={"fair": ["map_natural"]})
+    said = cautions(**USUALLY | {"names": names})
+    assert "For Good network replicate fill, adapt are the same as map natural: it was run once." in said
+    assert "Fair network has too few inputs for map natural: not run." in said
+    assert sum("the same as" in sentence for sentence in said) == 1
 
 
 def test_a_route_without_results_is_named():
@@ -224,7 +253,7 @@ def test_a_route_without_results_is_named():
 def page(**changes: object) -> str:
     usual = {
         "study": {"study": "trial", "splits": None, "probe": {"heads": ["linear"]}},
-        "data": Data(fovs(), PROTEINS, SPLITS, ["er", "golgi"], simulated=False),
+        "data": Data(fovs(), PROTEINS, SPLITS, NO_IMAGES, ["er", "golgi"], simulated=False),
         "tables": tables(),
         "names": NAMES,
         "expected": [],
@@ -237,7 +266,7 @@ def page(**changes: object) -> str:
 
 
 def test_simulated_data_is_the_first_thing_that_is_said():
-    simulated = page(data=Data(fovs(), PROTEINS, SPLITS, ["er", "golgi"], simulated=True))
+    simulated = page(data=Data(fovs(), PROTEINS, SPLITS, NO_IMAGES, ["er", "golgi"], simulated=True))
     body = re.sub(r"<[^>]+>|\s+", " ", simulated.partition("<body>")[2]).split()
     assert body[:4] == ["Simulated", "images:", "no", "cells"]
     assert "Simulated images" not in page()
@@ -257,7 +286,8 @@ def test_nothing_from_the_data_becomes_markup():
 
 def test_a_study_without_scores_has_a_page():
     made = page(
-        tables=Tables(**EMPTY, task="linear"), data=Data(fovs(), PROTEINS, {}, ["er"], simulated=False)
+        tables=Tables(**EMPTY, task="linear"),
+        data=Data(fovs(), PROTEINS, {}, NO_IMAGES, ["er"], simulated=False),
     )
     assert "No probe was trained in this study" in made
     assert 'href="#scores"' not in made

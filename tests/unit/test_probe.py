@@ -23,6 +23,7 @@ from protloc.splits.table import make_split
 from protloc.tables import read_table, write_table
 from protloc.targets import targets
 from protloc.thresholds import thresholds
+from protloc.variants import Variant
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
@@ -61,7 +62,7 @@ def vectors_of(split: pd.DataFrame, dimension: int = 74, noise: float = 1.0) -> 
 def run_all(named, split, folder: Path, policy="single", head="linear", fractions=FRACTIONS, **settings):
     """The predictions of all runs, with a store of kept runs in `folder`, and how many were trained."""
     settings = SETTINGS | settings
-    runs = plan({("protein", policy): split}, fractions)
+    runs = plan({("protein", policy): split}, fractions, Variant("none"))
     kept = KeptRuns("predictions", folder / ".kept", [head, settings])
     new = sum(run.key not in kept for run in runs)
     return pa.concat_tables(probe(*named, runs, kept, NO_PROTEINS, head, settings)).to_pandas(), new

@@ -58,7 +58,7 @@ def test_every_backbone_k_and_draw_of_cells_has_its_metrics(finished):
 def test_the_neighbour_of_a_cell_leads_to_its_pixels(finished):
     """From a row of the neighbours to the crop, and to the pixels in the field's own file."""
     results = finished / RESULTS
-    neighbours = read_table("neighbours", results / "runs/knn/handmade/none/neighbours.parquet")
+    neighbours = read_table("neighbours", results / "runs/cell/knn/handmade/neighbours.parquet")
     cells = read_table("cells", results / "cells.parquet").set_index("cell_id")
     fovs = read_table("fovs", results / "fovs.parquet").set_index("fov_id")
     crops = open_crops(results / "crops/pixels.npy", results / "crops/masks.npy")

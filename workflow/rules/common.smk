@@ -10,7 +10,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from protloc.config.backbones import CellView, Network, untrained_of
+from protloc.config.backbones import (
+    CellView,
+    Network,
+    shown_crop_um,
+    stored_crop_um,
+    untrained_of,
+)
 from protloc.config.load import load_backbones, load_study
 from protloc.config.sources import read_sources
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
@@ -19,7 +25,12 @@ from protloc.listing import NAME as LISTING
 from protloc.models.loading.files import FOLDER as FETCHED_WEIGHTS
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
-from protloc.study_variants import finetuned_variants, variants_of
+from protloc.study_variants import (
+    finetuned_variants,
+    impossible,
+    strategies_of,
+    variants_of,
+)
 
 try:
     REGISTRY = load_backbones(Path(workflow.basedir) / "config/backbones.yaml")
@@ -74,6 +85,7 @@ def made(name):
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
 PRETRAINED = STUDY.pretraining and STUDY.pretraining.backbone
 OWN_WEIGHTS = f"{RESULTS}/weights/{PRETRAINED}.safetensors"
+OWN_IMAGES = f"{RESULTS}/weights/{PRETRAINED}.images.parquet"
 if PRETRAINED in USED:
     USED[PRETRAINED] = USED[PRETRAINED].model_copy(update={"weights": OWN_WEIGHTS})
 NETWORKS = [name for name, backbone in USED.items() if isinstance(backbone, Network)]
@@ -117,6 +129,7 @@ ROUTES = [route for route in ROUTES if made(embedding(route[0]))]
 SHOWN = [route for route in SHOWN if route in ROUTES]
 TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
 CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route[0]))]
+IMAGES_SEEN = OWN_IMAGES if PRETRAINED in USED and made(OWN_IMAGES) else []
 TITLES = {name: backbone.title for name, backbone in USED.items()}
 CONTROLS = [name for name, backbone in USED.items() if backbone.control]
 UNTRAINED = {
@@ -147,6 +160,7 @@ def results():
         names += charts("throughput")
     if PRETRAINED and made(OWN_WEIGHTS):
         names += charts("pretraining")
+        names += [OWN_IMAGES.removeprefix(f"{RESULTS}/")]
     if TRAINED or CELL_ROUTES:
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
@@ -187,7 +201,7 @@ def cut_of(name):
     cell = getattr(USED[name], "cell", None) or CellView()
     masked = cell.mask_neighbours
     return {
-        "crop_um": cell.crop_um or CELLS.crop_um,
+        "crop_um": shown_crop_um(USED[name], CELLS),
         "mask_neighbours": CELLS.mask_neighbours if masked is None else masked,
         "padding": cell.padding,
     }

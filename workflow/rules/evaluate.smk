@@ -1,6 +1,6 @@
 """Evaluate: what the predictions of all runs are worth.
 
-Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with
+Needs: predictions, neighbours of cells, which images were pretrained on. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with
 intervals), comparisons.parquet (pairs of routes), enough.parquet (how much labelled data is) and published.parquet
 (what others reported, beside it).
 """
@@ -10,6 +10,7 @@ rule evaluate:
     input:
         predictions=unique(predictions(*trained) for trained in TRAINED),
         neighbours=unique(neighbours(name) for name, _ in CELL_ROUTES),
+        images=IMAGES_SEEN,
     output:
         metrics=f"{RESULTS}/metrics.parquet",
         summary=f"{RESULTS}/summary.parquet",
@@ -34,6 +35,7 @@ rule evaluate:
                 [neighbours(route[0]), ["cell", *route]] for route in CELL_ROUTES
             ],
         },
+        pretrained=[PRETRAINED, UNTRAINED.get(PRETRAINED)],
         draws=STUDY.figures.bootstrap_draws,
         code=code("evaluate.py"),
     message:

@@ -61,6 +61,7 @@ rule figure_cells_neighbours:
             title(route): [neighbours(route[0]), route[1]]
             for route in pictured(CELL_ROUTES)
         },
+        crop_um=CELLS.crop_um,
         shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,
         code=code("figure_cells_neighbours.py"),

@@ -1,6 +1,6 @@
 """Neighbours: what the nearest neighbours of a cell say that it is, one job per backbone.
 
-Needs: embeddings of cells, cell_labels.parquet. Makes: runs/cell/knn/{backbone}/neighbours.parquet, with
+Needs: embeddings of cells, cells.parquet, cell_labels.parquet. Makes: runs/cell/knn/{backbone}/neighbours.parquet, with
 every label policy, seed, k and what is kept apart.
 """
 
@@ -8,7 +8,8 @@ every label policy, seed, k and what is kept apart.
 rule knn:
     input:
         vectors=f"{RESULTS}/embeddings/cell/{{backbone}}.parquet",
-        labels=f"{RESULTS}/cell_labels.parquet",
+        cells=CELL_STORE["cells"],
+        cell_labels=f"{RESULTS}/cell_labels.parquet",
     output:
         neighbours=f"{RESULTS}/runs/cell/knn/{{backbone}}/neighbours.parquet",
     log:
@@ -22,6 +23,7 @@ rule knn:
     params:
         variants=lambda wildcards: names_of(wildcards.backbone, "cell"),
         knn=STUDY.knn.model_dump(),
+        crop_um=lambda wildcards: shown_crop_um(USED[wildcards.backbone], CELLS),
         code=code("knn.py"),
     message:
         "Find the nearest neighbours of the cells in {wildcards.backbone}"

@@ -40,6 +40,7 @@ rule index:
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
         splits=DIVIDED,
+        images=IMAGES_SEEN,
         claims=f"{workflow.basedir}/config/published.csv",
         captions=sorted({f"{CAPTIONS}/{figure['caption']}" for figure in shown()}),
     output:
@@ -59,6 +60,8 @@ rule index:
                 for name, variant in [*ROUTES, *CELL_ROUTES]
                 if name in NETWORKS
             ),
+            "same": {name: strategies_of(STUDY, USED[name]) for name in NETWORKS},
+            "impossible": {name: impossible(STUDY, USED[name]) for name in NETWORKS},
         },
         shown={
             "expected": [[task, *route] for task, route in EXPECTED],

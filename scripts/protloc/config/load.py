@@ -10,6 +10,8 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from protloc.config.backbones import PRETRAINED, Backbone, Network
+from protloc.config.image_sizes import check_image_size
+from protloc.config.like import resolved
 from protloc.config.settings import Study
 from protloc.errors import InputError
 
@@ -27,6 +29,9 @@ def load_study(values: Mapping[str, Any], registry: Mapping[str, Backbone]) -> S
             f"allowed: {', '.join(registry)}"
         )
     _check_pretraining(study, registry)
+    for name in study.cells.scales if study.cells else ():
+        if getattr(registry[name], "image_px", None):
+            raise InputError(f"configuration: cells.scales: {name} takes images of one size; leave it out")
     for name in (study.finetune and study.finetune.backbones) or ():
         if not isinstance(registry[name], Network):
             raise InputError(f"configuration: finetune.backbones: {name} is no network; leave it out")
@@ -53,7 +58,7 @@ def load_backbones(path: Path) -> dict[str, Backbone]:
     """The registry of backbones by name; raises InputError for a row that does not fit."""
     adapter = TypeAdapter(dict[str, Backbone])
     try:
-        backbones = adapter.validate_python(read_yaml(path))
+        backbones = adapter.validate_python(resolved(read_yaml(path), path))
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
@@ -72,6 +77,7 @@ def _check_network(path: Path, name: str, backbone: Backbone) -> None:
     missing = [slot for slot in backbone.natural.values() if slot not in backbone.slots]
     if missing:
         raise InputError(f"{path}: {name}.natural: {missing[0]} is not one of the slots {backbone.slots}")
+    check_image_size(f"{path}: {name}.image_px", backbone)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -18,8 +18,19 @@ def _without_repeats(values: list[Item]) -> list[Item]:
     return values
 
 
+def _ascending(values: list[float]) -> list[float]:
+    if values != sorted(values):
+        raise ValueError(f"give the smaller one first: {values}")
+    return values
+
+
 Distinct = Annotated[list[Item], Field(min_length=1), AfterValidator(_without_repeats)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Range = Annotated[
+    list[Annotated[float, Field(gt=0, le=1)]],
+    Field(min_length=2, max_length=2),
+    AfterValidator(_ascending),
+]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
@@ -74,9 +85,12 @@ class Cells(Settings):
 
     segmenter: Segmenter = Field("classical", description="finds nuclei; only `classical` needs no weights")
     crop_um: float = Field(24.0, gt=0, le=200, description="side of a crop around the nucleus, µm")
+    max_padding: float = Field(
+        0.0, ge=0, le=1, description="largest share of a crop beyond its field; above it, `beyond_field`"
+    )
     reach_um: float = Field(5.0, ge=0, description="how far a cell extends from its nucleus, µm")
     exclude: list[Flag] = Field(
-        ["touches_border", "too_small", "saturated", "out_of_focus"],
+        ["touches_border", "too_small", "saturated", "out_of_focus", "beyond_field"],
         description="flags of cells that are not embedded",
     )
     mask_neighbours: bool = Field(False, description="embed a cell without what belongs to its neighbours")
@@ -111,32 +125,66 @@ class Embedding(Settings):
     cell_batch_size: Count = Field(256, description="cells a GPU takes at once; a CPU takes eight")
 
 
+class Untested(Settings):
+    """The fields of view that a split tests, which pretraining is not to see."""
+
+    unit: SplitUnit = Field("protein", description="of the split, one of splits.units")
+    label_policy: LabelPolicy = Field("single", description="of the split, one of splits.label_policies")
+    seed: Seed | None = Field(None, description="of the split, one of splits.seeds; null: each of them")
+
+
 class Pretraining(Settings):
     """DINO on the study's own images: makes the weights of one row of config/backbones.yaml.
 
-    The row says architecture, scale, normalization and feature; lengths in px are on its scale.
+    The row says architecture, scale, normalization and feature. Defaults are those of DINO for one GPU;
+    docs/pretraining.md lists where the recipe differs.
     """
 
     backbone: Name = Field("own_dino", description="the row whose weights are made")
+    exclude: Untested | None = Field(
+        None, description="leave out what a split tests; null: all images are seen, without their labels"
+    )
     seed: Seed = Field(0, description="of the first weights, the order of images, the views")
-    epochs: Count = Field(description="passes over the images; each ends with a checkpoint")
+    epochs: Count = Field(description="each ends with a checkpoint and a row of the curve")
+    repeats: Count = Field(1, description="passes over the images in an epoch, with other views in each")
     batch_size: int = Field(64, ge=2, description="images per step")
-    large_px: Count = Field(96, description="side of the large views, which the teacher sees")
-    small_px: Count = Field(48, description="side of the small views, which only the student sees")
+    large_px: Count = Field(224, description="side of the large views, which the teacher sees")
+    small_px: Count = Field(96, description="side of the small views, which only the student sees")
+    large_area: Range = Field(
+        [0.4, 1.0], description="smallest and largest share of a field's area that a large view shows"
+    )
+    small_area: Range = Field([0.05, 0.4], description="the same of a small view")
     large_views: int = Field(2, ge=2, description="large views of each image")
-    small_views: int = Field(4, ge=0, description="small views of each image")
-    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, between rise and fall")
-    warmup_steps: Count = Field(100, description="steps over which it rises")
-    cooldown_share: float = Field(0.2, ge=0, le=1, description="last share of the steps, in which it falls")
-    weight_decay: float = Field(0.04, ge=0, description="of AdamW, on matrices")
+    small_views: int = Field(8, ge=0, description="small views of each image")
+    learning_rate: float = Field(
+        1.25e-4, gt=0, description="highest one of AdamW; DINO: 5e-4 for each 256 images of a batch"
+    )
+    final_learning_rate: float = Field(1e-6, ge=0, description="at the last step")
+    warmup_steps: Count = Field(1000, description="steps over which it rises; DINO: 10 epochs of 100")
+    cooldown_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="last share of the steps, in which it falls by a cosine; 1: after the rise",
+    )
+    weight_decay: float = Field(0.04, ge=0, description="of AdamW, on matrices, at the first step")
+    final_weight_decay: float = Field(0.4, ge=0, description="at the last step, along a cosine")
     clip_norm: float = Field(3.0, gt=0, description="longest gradient")
-    momentum: float = Field(0.99, ge=0, lt=1, description="of the teacher, each step")
-    prototypes: Count = Field(256, description="that views are assigned to")
-    head_width: Count = Field(256, description="of the projection head's hidden layer")
+    momentum: float = Field(0.996, ge=0, le=1, description="of the teacher, at the first step")
+    final_momentum: float = Field(1.0, ge=0, le=1, description="at the last step, along a cosine")
+    prototypes: Count = Field(4096, description="that views are assigned to")
+    frozen_epochs: int = Field(1, ge=0, description="first epochs, in which prototypes stay as they are")
+    head_layers: int = Field(3, ge=2, description="linear layers of the projection head")
+    head_width: Count = Field(2048, description="of the layers between")
+    bottleneck: Count = Field(256, description="dimension in which views are compared with prototypes")
     student_temperature: float = Field(0.1, gt=0, description="on cosines")
     teacher_temperature: float = Field(0.15, gt=0, description="in standard deviations of the cosines")
     gpus: int = Field(0, ge=0, description="GPUs that a cluster is asked for; without any it runs on a CPU")
     held_out_share: Share = Field(0.15, gt=0, description="share of proteins that the curve's kNN is on")
+
+    def epoch_steps(self, images: int) -> int:
+        """The steps of an epoch on so many images; what does not fill a batch waits for the next epoch."""
+        return max(1, self.repeats * images // self.batch_size)
 
 
 class Splits(Settings):
@@ -291,6 +339,25 @@ class Study(Settings):
             unknown = set(getattr(self.finetune, name) or ()) - set(values)
             if unknown:
                 raise ValueError(f"finetune.{name}: {min(unknown)} is not one of the study's {values}")
+        return self
+
+    @model_validator(mode="after")
+    def leaves_out_what_is_tested(self) -> Self:
+        """Refuse to leave out of pretraining the test part of a split that the study does not have."""
+        left_out = self.pretraining and self.pretraining.exclude
+        if not left_out:
+            return self
+        if self.splits is None:
+            raise ValueError("pretraining.exclude: there are no splits; give splits, or leave it out")
+        there = {
+            "unit": self.splits.units,
+            "label_policy": self.splits.label_policies,
+            "seed": self.splits.seeds,
+        }
+        for name, values in there.items():
+            value = getattr(left_out, name)
+            if value is not None and value not in values:
+                raise ValueError(f"pretraining.exclude.{name}: {value} is not one of the study's {values}")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ from protloc.modules import SCRIPTS
 SOURCES = SCRIPTS.parent / "config/sources.csv"
 ADDRESS = r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/)\S+$"  # plain within one machine alone
 
+COMMON = ("model.safetensors", "pytorch_model.bin")  # what Hugging Face calls the weights of any model
+
 
 class Source(Settings):
     """A row: one file, or the bucket that files lie in. What its publisher does not state is empty.
@@ -42,9 +44,13 @@ class Source(Settings):
 
     @property
     def file_name(self) -> str:
-        """The last part of the address, the name under which the file is kept; empty for a bucket."""
+        """The name under which the file is kept: the last part of its address; empty for a bucket.
+
+        Where many files are called the same, it is the name of the row.
+        """
         path = urlparse(self.url).path
-        return "" if path.endswith("/") else PurePosixPath(path).name
+        last = "" if path.endswith("/") else PurePosixPath(path).name
+        return f"{self.name}{PurePosixPath(last).suffix}" if last in COMMON else last
 
 
 def read_sources(path: Path = SOURCES) -> dict[str, Source]:

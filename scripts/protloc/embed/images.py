@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from protloc.cell_view import Padding, read_cell, stored_cells
 from protloc.crops import Crops, open_crops
 from protloc.cut import side_px
 from protloc.fields import good_fields
@@ -33,7 +34,7 @@ class CellCut:
 
     crop_um: float
     mask_neighbours: bool
-    padding: str
+    padding: Padding
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,11 @@ def field_images(fovs: pd.DataFrame, root: Path) -> Images:
 def cell_images(cells: pd.DataFrame, crops: Crops, cut: CellCut) -> Images:
     """The kept cells of the table `cells`, cut from the stored crops as `cut` says."""
     kept = cells[cells["kept"]].sort_values("cell_id")
-    columns = ["cell_id", "row", "pixel_size_um", "background_nucleus", "background_protein"]
+    how = {"mask_others": cut.mask_neighbours, "padding": cut.padding}
     images = []
-    for name, row, pixel_size_um, *background in kept[columns].itertuples(index=False):
-        side = min(side_px(cut.crop_um, pixel_size_um), crops.side)
-        hidden = background if cut.mask_neighbours else None
-        images.append(Image(name, side, side, pixel_size_um, partial(_read_cell, crops, row, side, hidden)))
+    for name, scale, cell in zip(kept["cell_id"], kept["pixel_size_um"], stored_cells(kept), strict=True):
+        side = side_px(cut.crop_um, scale)
+        images.append(Image(name, side, side, scale, partial(read_cell, crops, cell, side, **how)))
     footer = {
         "level": "cell",
         "crop_um": f"{cut.crop_um:g}",
@@ -83,14 +83,3 @@ def cell_images(cells: pd.DataFrame, crops: Crops, cut: CellCut) -> Images:
         "padding": cut.padding,
     }
     return Images("cell", images, footer)
-
-
-def _read_cell(crops: Crops, row: int, side: int, background: list[int] | None) -> np.ndarray:
-    """Uint16 counts (2, side, side) of a crop's middle, with other cells at `background` if that is given."""
-    start = (crops.side - side) // 2
-    middle = slice(start, start + side)
-    counts = crops.read([row])[0][:, middle, middle]
-    if background is None:
-        return counts
-    others = crops.masks([row], "others")[:, middle, middle]
-    return np.where(others, np.array(background, np.uint16)[:, None, None], counts)

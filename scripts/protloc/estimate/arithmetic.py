@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from protloc.config.backbones import Network
 from protloc.images import CHANNELS
+from protloc.models.weights import as_encoder, blank
 
 TRAINED = (
     3.0  # a step forward and back beside a step forward (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)
@@ -33,7 +34,6 @@ def gflop(network: Network, side_px: int) -> float:
 def parameters(network: Network) -> tuple[int, int]:
     """The number of weights of a network, and the length of its vectors."""
     with torch.device("meta"):
-        model = timm.create_model(
-            network.architecture, in_chans=len(network.slots), num_classes=0, **network.options
-        )
+        model = blank(network)
+        as_encoder(model, network)
     return sum(tensor.numel() for tensor in model.parameters()), model.num_features

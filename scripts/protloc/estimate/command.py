@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from protloc.config.backbones import Backbone, Network
+from protloc.config.backbones import Backbone, Network, stored_crop_um
 from protloc.config.load import load_backbones, load_study, read_yaml
-from protloc.config.settings import Study
+from protloc.config.settings import Cells, Study
 from protloc.config.sources import read_sources
+from protloc.cut import side_px
 from protloc.estimate.arithmetic import parameters
 from protloc.estimate.rates import CORE, GPU, Rate, measured, read_rates
 from protloc.estimate.size import Size, of_cells, probed, size_of, tuned
@@ -104,7 +105,9 @@ def _room(study: Study, used: Mapping[str, Backbone], size: Size, rates: Mapping
             f"Transfer: images {images / GB:,.1f} GB, weights {least}{weights / GB:,.1f} GB "
             f"({len(fetched)} files): {least}{minutes:,.0f} min"
         )
-    crops = size.cells * (2 * len(CHANNELS) + 2 / 8) * size.crop_px**2
+    shown = [used[name] for name in of_cells(study, used)]
+    stored = side_px(stored_crop_um(shown, study.cells or Cells()), size.pixel_size_um)
+    crops = size.cells * (2 * len(CHANNELS) + 2 / 8) * stored**2
     vectors = 4 * sum(_width(name, row, study, "fov") * size.fields for name, row in used.items())
     vectors += 4 * sum(_width(name, used[name], study, "cell") * size.cells for name in of_cells(study, used))
     tested = study.splits.test_share * size.fields if study.splits else 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from protloc.config.backbones import Backbone, Network
-from protloc.config.settings import Study
+from protloc.config.backbones import Backbone, Network, shown_crop_um
+from protloc.config.settings import Cells, Study
+from protloc.cut import side_px
 from protloc.estimate.arithmetic import TRAINED, gflop
 from protloc.estimate.size import Size, of_cells, probed, routes, runs, tuned
 from protloc.models.strategies import matrices
@@ -57,7 +58,8 @@ def _embedding(study: Study, networks: Mapping[str, Network], size: Size) -> Ite
 def _image(name: str, row: Network, study: Study, size: Size, level: str) -> float:
     """GFLOP for an image of a level in all variants of a network."""
     view, total = view_of(row, level), 0.0
-    side = size.field_px if level == "fov" else round(_crop_um(row, study) / size.pixel_size_um)
+    crop = shown_crop_um(row, study.cells or Cells())
+    side = size.field_px if level == "fov" else side_px(crop, size.pixel_size_um)
     for scale in {variant.scale for variant in variants_of(study, name, row, level)}:
         tiles = view.at(scale).tiles(side, side, size.pixel_size_um)
         tile = tiles[0][0].stop - tiles[0][0].start
@@ -65,16 +67,13 @@ def _image(name: str, row: Network, study: Study, size: Size, level: str) -> flo
     return passes(row, study) * total
 
 
-def _crop_um(row: Network, study: Study) -> float:
-    return row.cell.crop_um or study.cells.crop_um
-
-
 def _pretraining(study: Study, registry: Mapping[str, Backbone], size: Size) -> Iterator[Work]:
     if study.pretraining:
         one, row = study.pretraining, registry[study.pretraining.backbone]
         large, small = (gflop(row, side) for side in (one.large_px, one.small_px))
         student = TRAINED * (one.large_views * large + one.small_views * small)
-        yield Work("pretrain", gflop=one.epochs * size.fields * (student + one.large_views * large))
+        images = one.epochs * one.epoch_steps(size.fields) * one.batch_size
+        yield Work("pretrain", gflop=images * (student + one.large_views * large))
 
 
 def _finetuning(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:

@@ -10,6 +10,7 @@ import pandas as pd
 from protloc.errors import InputError
 from protloc.evaluate.bootstrap import interval, resample, weights
 from protloc.evaluate.f1 import macro_of_present, micro
+from protloc.evaluate.padding import padding
 from protloc.evaluate.paired import METRICS as COMPARED
 from protloc.evaluate.paired import Side
 from protloc.evaluate.shortcuts import shortcuts
@@ -86,8 +87,8 @@ def _score(
 
 
 def _shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
-    """How well the nearest neighbour of each seed's cells tells their field and protein."""
-    of_runs = pd.DataFrame({seed: shortcuts(run) for seed, run in rows.groupby("seed")})
+    """How well the nearest neighbour of each seed's cells tells their field, protein and padding."""
+    of_runs = pd.DataFrame({seed: shortcuts(run) | padding(run) for seed, run in rows.groupby("seed")})
     of_runs = of_runs.rename_axis(index="metric", columns="seed").stack().rename("value").reset_index()
     return of_runs.assign(task="knn", k=pd.array([1] * len(of_runs), dtype="Int64"))
 

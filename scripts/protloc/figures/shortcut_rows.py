@@ -9,6 +9,8 @@ from protloc.choose import middle
 COLUMNS = ("panel", "task", "backbone", "strategy", "label_policy", "k", "apart")
 VALUES = ("runs", "mean", "low", "high", "chance")
 NEAREST = ("nearest_of_protein", "nearest_of_fov", "nearest_of_fov_in_protein")
+PADDED = ("nearest_of_padded_is_padded", "nearest_of_unpadded_is_padded")
+COUNTS = ("padded_cells", "unpadded_cells")  # behind each of PADDED
 CHANCE = "_chance"
 UNITS = ("protein", "fov", "cell")  # what is never on two sides: from the strictest on
 KNN = "knn"
@@ -18,9 +20,10 @@ POLICIES = ("single", "hand", "multi")
 def shortcut_rows(metrics: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """The rows that are drawn, from the tables of these names: COLUMNS and VALUES.
 
-    `panel` is one of NEAREST, with the mean, least and largest value over seeds; or `macro_f1`, with the mean
-    over seeds and the interval of summary, where it is known for two units of `apart` at least. Of cells at
-    the middle k, of trained heads at the largest fraction; under the first of POLICIES that there is.
+    `panel` is one of NEAREST, PADDED or COUNTS, with the mean, least and largest value over seeds; or
+    `macro_f1`, with the mean over seeds and the interval of summary, where it is known for two units of
+    `apart` at least. Of cells at the middle k, of trained heads at the largest fraction; under the first of
+    POLICIES that there is.
     """
     shown = pd.concat([_nearest(metrics), _scores(summary)], ignore_index=True)
     shown["k"] = shown["k"].astype("Int64")
@@ -33,7 +36,7 @@ def _nearest(metrics: pd.DataFrame) -> pd.DataFrame:
     keys = ["task", "backbone", "strategy", "label_policy", "metric"]
     over_seeds = cells.groupby(keys)["value"].agg(runs="count", mean="mean", low="min", high="max")
     over_seeds = over_seeds.reset_index()
-    rows = over_seeds[over_seeds["metric"].isin(NEAREST)]
+    rows = over_seeds[over_seeds["metric"].isin((*NEAREST, *PADDED, *COUNTS))]
     chance = over_seeds.assign(metric=over_seeds["metric"].str.removesuffix(CHANCE))
     chance = chance[over_seeds["metric"].str.endswith(CHANCE)].set_index(keys)["mean"]
     rows = rows.join(chance.rename("chance"), on=keys)

@@ -104,6 +104,11 @@ def _as_is(images: Tensor) -> Tensor:
 
 
 NORMALIZATIONS = {
+    "standardize_first": Steps(
+        lambda counts: standardize(stretch(counts)),
+        _as_is,
+        "each image and channel: (x - mean) / (std + 1e-7); antialiased bilinear",
+    ),
     "percentiles": Steps(
         rescale,
         _as_is,

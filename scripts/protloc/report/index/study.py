@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from protloc.choose import middle
+from protloc.variants import parse
 
 METRIC, PROTEIN_FIRST, SINGLE_FIRST = "macro_f1", ("protein", "fov"), ("single", "multi")
 TUNED, NEIGHBOURS = "finetune", "knn"
@@ -21,18 +22,24 @@ SETTING = ("split_unit", "label_policy", "fraction")
 class Names:
     """The title of each backbone, which of them are controls, and which control is which network untrained.
 
-    `strategies` are those of the study: with one alone it goes without saying.
+    `strategies` are those of the study, with their scales: one alone is not named. `same` has by backbone the
+    strategies that are the same for it as one that was run, `impossible` those that its inputs do not allow.
+    `transductive` are backbone, split unit and label policy where a backbone was pretrained on tested images.
     """
 
     titles: Mapping[str, str]
     controls: Sequence[str]
     untrained: Mapping[str, str]
     strategies: Sequence[str]
+    same: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    impossible: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    transductive: Sequence[tuple[str, ...]] = ()
 
     def route(self, row: Mapping[str, object]) -> str:
         """A route in words, from a row with its backbone and strategy."""
         strategy = str(row["strategy"])
-        shown = f" by {strategy}" if len(self.strategies) > 1 and strategy in self.strategies else ""
+        named = len(self.strategies) > 1 and strategy in self.strategies
+        shown = f" by {parse(strategy).words}" if named else ""
         return f"{self.titles[str(row['backbone'])]}{shown}"
 
 
