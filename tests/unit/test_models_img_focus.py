@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from protloc.models.loading.files import weights_file
 from protloc.models.weights import build
 from protloc.modules import SCRIPTS
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 ROW = load_backbones(SCRIPTS.parent / "config/backbones.yaml")["dinov2_vits14_packaged"]
 STATES = [*(f"/backbone/encoder/layer.{block}/Add_1_output_0" for block in range(12))]
@@ -40,8 +38,9 @@ def graph() -> onnxruntime.InferenceSession:
 
 
 @pytest.fixture(scope="module")
-def network() -> nn.Module:
-    return build(ROW)
+def as_the_graph() -> nn.Module:
+    """The row's network, positions resampled as in transformers: bicubic, straight to the size."""
+    return build(ROW.model_copy(update={"positions": "bicubic"}))
 
 
 def hidden(model: nn.Module, images: Tensor) -> list[Tensor]:
@@ -56,34 +55,24 @@ def hidden(model: nn.Module, images: Tensor) -> list[Tensor]:
     return states
 
 
-def resample_as_the_graph(model: nn.Module, grid: int) -> None:
-    """Positions for grid × grid patches: bicubic, straight to that size, without antialiasing or offset."""
-    own, patches = model.pos_embed[:, :1], model.pos_embed[:, 1:]
-    square = patches.unflatten(1, (37, 37)).permute(0, 3, 1, 2)
-    square = interpolate(square, size=(grid, grid), mode="bicubic", align_corners=False)
-    model.pos_embed = nn.Parameter(torch.cat([own, square.flatten(2).mT], dim=1))
-    model.patch_embed.grid_size = (grid, grid)
-
-
-@pytest.mark.parametrize("px", [518, 224, 126])  # at 518 px, 37 × 37 patches, nothing is resampled
-def test_hidden_states_are_those_of_the_onnx_graph(graph, network, px):
-    model = copy.deepcopy(network)
-    if px != 518:
-        resample_as_the_graph(model, px // 14)
-    images = torch.randn(1, 3, px, px, generator=torch.Generator().manual_seed(px))
+@pytest.mark.parametrize("size", [(518, 518), (224, 224), (126, 168)])  # 518 px: nothing is resampled
+def test_hidden_states_are_those_of_the_onnx_graph(graph, as_the_graph, size):
+    images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     expected = graph.run(STATES, {"input_image": images.numpy()})
-    found = hidden(model, images)
+    found = hidden(as_the_graph, images)
     assert len(found) == len(expected) == 13
     for own, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(own.numpy(), theirs, rtol=0, atol=1e-4)
 
 
-def test_timm_resamples_otherwise_but_hardly_turns_the_class_token(graph, network):
-    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("px", [224, 126])
+def test_positions_as_by_its_authors_hardly_turn_the_class_token(graph, px):
+    """The row resamples as DINOv2's authors do, for 0.1 patches more; the graph straight to the size."""
+    images = torch.randn(2, 3, px, px, generator=torch.Generator().manual_seed(0))
     theirs = torch.from_numpy(graph.run(STATES[-1:], {"input_image": images.numpy()})[0])
     with torch.inference_mode():
-        own = network(images)
-    assert torch.cosine_similarity(own, theirs[:, 0]).min() > 0.9998
+        own = build(ROW)(images)
+    assert torch.cosine_similarity(own, theirs[:, 0]).min() > 0.9999
 
 
 def test_the_package_is_not_run():
