@@ -41,7 +41,10 @@ def test_strategies_that_are_the_same_for_a_backbone_are_one_variant_and_each_sc
     assert variants_of(trial, "subcell", REGISTRY["subcell"]) == [
         Variant(name) for name in ("map_natural", "map_random_1", "replicate_concat")
     ]
-    assert variants_of(trial, "morphem", REGISTRY["morphem"]) == [Variant("replicate_concat")]
+    assert variants_of(trial, "morphem", REGISTRY["morphem"]) == [
+        Variant("adapt"),  # both channels added in its one slot
+        Variant("replicate_concat"),
+    ]
     assert impossible(trial, REGISTRY["morphem"]) == [
         "map_natural", "map_random_1", "map_random_2", "replicate_fill"
     ]  # fmt: skip
