@@ -1,6 +1,7 @@
 """Score every run, every setting over its seeds, and pairs of them: metrics, summary, comparisons, enough."""
 
 from protloc.evaluate.enough import enough
+from protloc.evaluate.heads import report_behind
 from protloc.evaluate.paired import compare
 from protloc.evaluate.study import SCORES, score_study
 from protloc.records import recorded
@@ -15,6 +16,7 @@ with recorded(snakemake) as outputs:
         )
     ]
     metrics, summary, sides = score_study(jobs, snakemake.params.draws, workers=snakemake.threads)
+    report_behind(summary)
     write_table("metrics", metrics, outputs["metrics"])
     write_table("summary", summary, outputs["summary"])
     write_table("comparisons", compare(sides), outputs["comparisons"])
