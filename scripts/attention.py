@@ -12,7 +12,7 @@ with recorded(snakemake) as outputs:
         read_table("proteins", snakemake.input.proteins),
         Path(snakemake.params.how["raw"]),
         dict(snakemake.params.networks),
-        snakemake.params.strategy,
+        dict(snakemake.params.strategies),
         count=snakemake.params.shown,
         threads=snakemake.threads,
     )

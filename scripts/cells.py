@@ -13,6 +13,7 @@ with recorded(snakemake) as outputs:
         dict(snakemake.params.cells),
         outputs["pixels"],
         outputs["masks"],
+        store_um=snakemake.params.store_um,
         workers=snakemake.threads,
     )
     write_table("cells", cells, outputs["cells"])

@@ -5,9 +5,10 @@ from protloc.figures.cells_k import draw_cells_k
 from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
-    scores = scores_of_cells(read_table("summary", snakemake.input.summary))
+    scores = scores_of_cells(read_scores("summary", snakemake.input.summary))
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_cells_k(
         scores,

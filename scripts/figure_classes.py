@@ -5,10 +5,11 @@ from protloc.figures.classes import class_scores, draw_classes
 from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     asked, task = Asked(**snakemake.params.asked), snakemake.params.task
-    metrics = read_table("metrics", snakemake.input.metrics, where={"task": task})
+    metrics = read_scores("metrics", snakemake.input.metrics, where={"task": task})
     of_setting = zip(snakemake.params.settings, snakemake.input.splits, strict=True)
     splits = {tuple(setting): read_table("splits", path) for setting, path in of_setting}
     scores = class_scores(metrics, splits, task, asked.controls)

@@ -7,15 +7,25 @@ from protloc.figures.full_scores import full_scores
 from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.tables import read_table
+from protloc.variants import parse, read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     asked = Asked(**snakemake.params.asked)
-    summary = read_table("summary", snakemake.input.summary)
+    summary = read_scores("summary", snakemake.input.summary)
     scores = full_scores(summary, snakemake.params.task, asked.controls)
     bests = best_routes(scores)
-    paths = dict(zip(map(tuple, snakemake.params.routes), snakemake.input.predictions, strict=True))
+    files = dict(snakemake.params.files)
     pairs = [
-        confusion(best, read_table("predictions", paths[best.route], SEEN, best.where)) for best in bests
+        confusion(
+            best,
+            read_table(
+                "predictions",
+                files[best.route[0]],
+                SEEN,
+                best.rows | parse(best.route[1]).columns,
+            ),
+        )
+        for best in bests
     ]
     pairs = pd.concat(pairs) if pairs else pd.DataFrame(columns=COLUMNS)
     pairs.to_csv(outputs["csv"], index=False, float_format="%.6f")

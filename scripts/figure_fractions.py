@@ -3,10 +3,10 @@
 from protloc.figures.fractions import draw_fractions, scores_over_fractions
 from protloc.figures.style import marked
 from protloc.records import recorded
-from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
-    summary = read_table("summary", snakemake.input.summary)
+    summary = read_scores("summary", snakemake.input.summary)
     scores = scores_over_fractions(summary, snakemake.params.task)
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_fractions(

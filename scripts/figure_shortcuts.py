@@ -4,11 +4,11 @@ from protloc.figures.shortcut_rows import shortcut_rows
 from protloc.figures.shortcuts import draw_shortcuts
 from protloc.figures.style import marked
 from protloc.records import recorded
-from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     rows = shortcut_rows(
-        read_table("metrics", snakemake.input.metrics), read_table("summary", snakemake.input.summary)
+        read_scores("metrics", snakemake.input.metrics), read_scores("summary", snakemake.input.summary)
     )
     rows.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_shortcuts(

@@ -5,11 +5,11 @@ from protloc.figures.full_scores import full_scores
 from protloc.figures.strategies import draw_strategies
 from protloc.figures.style import marked
 from protloc.records import recorded
-from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     asked = Asked(**snakemake.params.asked)
-    summary = read_table("summary", snakemake.input.summary)
+    summary = read_scores("summary", snakemake.input.summary)
     scores = full_scores(summary, snakemake.params.task, asked.controls)
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_strategies(

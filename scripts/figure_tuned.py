@@ -4,13 +4,12 @@ from protloc.figures.asked import Asked
 from protloc.figures.style import marked
 from protloc.figures.tuned import draw_tuned, tuned_pairs
 from protloc.records import recorded
-from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     pairs = tuned_pairs(
-        read_table("summary", snakemake.input.summary),
-        read_table("comparisons", snakemake.input.comparisons),
-        snakemake.params.task,
+        read_scores("summary", snakemake.input.summary),
+        read_scores("comparisons", snakemake.input.comparisons),
     )
     pairs.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_tuned(

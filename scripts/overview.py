@@ -5,6 +5,7 @@ from pathlib import Path
 from protloc.records import recorded
 from protloc.report.overview import divide, overview_page
 from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs:
     splits = {Path(path).stem: read_table("splits", path) for path in snakemake.input.splits}
@@ -13,7 +14,7 @@ with recorded(snakemake) as outputs:
     page = overview_page(
         read_table("fovs", snakemake.input.fovs),
         divisions,
-        read_table("summary", summary) if summary else None,
+        read_scores("summary", summary) if summary else None,
         snakemake.params.task,
         dict(snakemake.params.titles),
         snakemake.params.simulated,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,29 +24,49 @@ MASKS = ("nucleus", "others")
 
 @dataclass(frozen=True)
 class Crops:
-    """An open store, mapped into memory: pixels (cells, 2, side, side), packed masks (cells, 2, bytes)."""
+    """An open store, mapped into memory: pixels (cells, 2, side, side), packed masks (cells, 2, bytes).
+
+    What is read of a crop is its middle, `side` px wide; `stored` is the side of a whole one.
+    """
 
     pixels: np.ndarray
     packed: np.ndarray
+    side: int
 
     @property
-    def side(self) -> int:
-        """Height and width of a crop, px."""
+    def stored(self) -> int:
+        """Height and width of a crop as it is stored, px."""
         return self.pixels.shape[-1]
+
+    def of_side(self, side: int) -> Crops:
+        """The store with crops of `side` px, which is even; raises InputError if they are stored smaller."""
+        if side > self.stored or (self.stored - side) % 2:
+            raise InputError(
+                f"crop store: crops of {side} px are asked for, it holds {self.stored} px; run again with "
+                f"--forcerun cells"
+            )
+        return replace(self, side=side)
 
     def read(self, rows: Sequence[int]) -> np.ndarray:
         """The counts of some rows, uint16 (rows, 2, side, side)."""
-        return _copied(self.pixels, np.asarray(rows, dtype=int))
+        return _copied(self.pixels, (..., self._middle, self._middle), rows)
 
     def masks(self, rows: Sequence[int], kind: str) -> np.ndarray:
         """A mask of some rows, bool (rows, side, side): the `nucleus`, or what belongs to `others`."""
-        packed = _copied(self.packed, np.asarray(rows, dtype=int))[:, MASKS.index(kind)]
-        return np.unpackbits(packed, axis=-1, count=self.side**2).reshape(-1, self.side, self.side) > 0
+        packed = _copied(self.packed, (slice(None), MASKS.index(kind)), rows)
+        whole = np.unpackbits(packed, axis=-1, count=self.stored**2).reshape(-1, self.stored, self.stored)
+        return whole[:, self._middle, self._middle] > 0
+
+    @property
+    def _middle(self) -> slice:
+        """The rows, or columns, of a stored crop that are read."""
+        margin = (self.stored - self.side) // 2
+        return slice(margin, margin + self.side)
 
 
-def _copied(store: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Some rows of a mapped file; its pages are let go, or all that were ever read would count as memory."""
-    copied = store[rows]
+def _copied(store: np.ndarray, part: tuple, rows: Sequence[int]) -> np.ndarray:
+    """Part of some rows of a mapped file; its pages are let go, or all ever read would count as memory."""
+    copied = store[part][np.asarray(rows, dtype=int)]
     if isinstance(store.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         store.base.madvise(mmap.MADV_DONTNEED)
     return copied
@@ -55,10 +75,11 @@ def _copied(store: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def open_crops(pixels: Path | str, masks: Path | str) -> Crops:
     """The store in the files `pixels` and `masks`; raises InputError if they are no store."""
     try:
-        crops = Crops(*(npy.open_memmap(path, mode="r") for path in (pixels, masks)))
-    except (OSError, ValueError) as error:
+        mapped = [npy.open_memmap(path, mode="r") for path in (pixels, masks)]
+        crops = Crops(*mapped, mapped[0].shape[-1])
+    except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{pixels}: not a readable crop store ({error}); delete it and run again") from error
-    shapes = [(len(crops.pixels), *shape) for shape in _shapes(crops.side)]
+    shapes = [(len(crops.pixels), *shape) for shape in _shapes(crops.stored)]
     found = [(array.shape, array.dtype) for array in (crops.pixels, crops.packed)]
     if found != list(zip(shapes, (np.uint16, np.uint8), strict=True)):
         raise InputError(f"{pixels}: not a crop store, or not that of {masks}; delete both and run again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 BACKGROUND = 1  # percentile of a channel that stands for no light: the camera's offset
 
@@ -17,6 +18,17 @@ def side_px(crop_um: float, pixel_size_um: float) -> int:
 def corners(centroids: np.ndarray, side: int) -> np.ndarray:
     """Top and left in px of a crop around each centroid: int64 (cells, 2), negative beyond the edge."""
     return np.floor(centroids + 0.5).astype(np.int64) - side // 2
+
+
+def padded_fraction(cells: pd.DataFrame, side: int) -> np.ndarray:
+    """The share of each cell's crop of `side` px that lies beyond its field, float64 (cells,), 0 to 1.
+
+    `cells` are rows of the table of that name; their stored crops may be of another size.
+    """
+    first, end = cells[["top", "left"]].to_numpy(), cells[["bottom", "right"]].to_numpy()
+    at = (first + end - side) // 2
+    inside = np.minimum(at + side, cells[["field_height", "field_width"]].to_numpy()) - np.maximum(at, 0)
+    return 1 - np.maximum(inside, 0).prod(axis=1) / side**2
 
 
 def background(counts: np.ndarray) -> np.ndarray:

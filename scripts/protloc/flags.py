@@ -9,4 +9,5 @@ FLAGS = {
     "out_of_focus": "the nucleus' rim is blurred",
     "mitotic_like": "condensed and bright, as in mitosis",
     "odd_shape": "far from an ellipse: perhaps several nuclei, or a part of one",
+    "beyond_field": "more of its crop lies beyond the field than `cells.max_padding`",
 }

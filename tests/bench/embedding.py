@@ -89,10 +89,11 @@ def ours(network, fovs, folder: Path, names: list[str], cores: int) -> float:
     """Seconds of the embed room, from TIFF to Parquet, without what a job does once."""
     from protloc.embed.images import field_images
     from protloc.embed.network import embed_network
+    from protloc.variants import Variant
 
-    paths = {name: folder / f"{name}.parquet" for name in names}
-    images, row = field_images(fovs, folder / "raw"), network.model_dump()
-    measured = embed_network(images, row, paths, batch_size=32, threads=cores)
+    images, variants = field_images(fovs, folder / "raw"), [Variant(name) for name in names]
+    path = folder / "ours.parquet"
+    measured = embed_network(images, network, variants, path, batch_size=32, threads=cores)
     return len(fovs) / measured["images_per_second"]
 
 

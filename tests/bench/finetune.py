@@ -68,16 +68,18 @@ def job_on(small: Small, backbone: str, **changed):
     from protloc.fields import good_fields
     from protloc.finetune.machine import this_machine
     from protloc.finetune.runs import Job
+    from protloc.variants import Variant
     from protloc.vectors import read_vectors
 
     network = load_backbones(REGISTRY)[backbone]
     path = small.folder / f"{backbone}.parquet"
     images = field_images(small.fovs, small.folder / "raw")
-    embed_network(images, network.model_dump(), {"replicate_fill": path}, batch_size=32, threads=1)
+    variant = Variant("replicate_fill")
+    embed_network(images, network, [variant], path, batch_size=32, threads=1)
     settings = Finetune(**changed)
     machine = this_machine(settings.micro_batch, 1)
     return Job(
-        good_fields(small.fovs), small.folder / "raw", *read_vectors(path), small.proteins, network,
+        good_fields(small.fovs), small.folder / "raw", *read_vectors(path, variant), small.proteins, network,
         "replicate_fill", settings, False, None, machine,
     )  # fmt: skip
 
@@ -87,11 +89,12 @@ def runs_on(small: Small, fractions: list[float], seeds: list[int]) -> list:
     from protloc.policies import labels_by_gene
     from protloc.runs import plan
     from protloc.splits.table import make_split
+    from protloc.variants import Variant
 
     labels = labels_by_gene(small.proteins, "single", 3, 4)
     shares = {"test_share": 0.25, "validation_share": 0.15, "fractions": fractions}
     split = make_split(small.fovs, labels, unit="protein", seeds=seeds, **shares)
-    return plan({("protein", "single"): split}, fractions)
+    return plan({("protein", "single"): split}, fractions, [], Variant("replicate_fill"))
 
 
 def speed(folder: Path) -> None:

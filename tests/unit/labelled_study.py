@@ -47,9 +47,11 @@ def cell_rows(count: int, fov_id: str, gene: str, **columns: Any) -> pd.DataFram
     """Rows of the table `cells` of one field; what is not given is 0."""
     rows = pd.DataFrame({"label": range(1, count + 1), "fov_id": fov_id, "gene": gene, "row": range(count)})
     rows["cell_id"] = [f"{fov_id}-{label:04d}" for label in rows["label"]]
-    for name in ("top", "left", "bottom", "right", "background_nucleus", "background_protein"):
+    for name in ("top", "left", "bottom", "right", "field_height", "field_width"):
         rows[name] = 0
-    for name in ("y_px", "x_px", "y_um", "x_um", "nucleus_area_um2", "cell_area_um2"):
+    for name in ("background_nucleus", "background_protein"):
+        rows[name] = 0
+    for name in ("padded_fraction", "y_px", "x_px", "y_um", "x_um", "nucleus_area_um2", "cell_area_um2"):
         rows[name] = 0.0
     for name in ("nucleus_counts", "protein_counts", "protein_counts_nucleus"):
         rows[name] = 0.0

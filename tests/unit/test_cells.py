@@ -6,23 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from protloc.cell_view import read_cell, stored_cells
 from protloc.cells.field import cells_of, measurements
 from protloc.cells.study import find_cells
 from protloc.config.settings import Cells
 from protloc.crops import CropWriter, open_crops
-from protloc.cut import background, corners, cut, side_px
+from protloc.cut import background, corners, cut, padded_fraction, side_px
 from protloc.embed.features import embed_features
-from protloc.embed.images import cell_images
+from protloc.embed.images import CellCut, cell_images
 from protloc.errors import InputError
 from protloc.fields import Field, good_fields
 from protloc.hashing import sha256_path
 from protloc.simulate.field import render_field
 from protloc.simulate.traits import draw_traits
 from protloc.tables import read_table, write_table
+from protloc.variants import Variant
 from protloc.vectors import read_vectors
 
 SCALE = 0.206349
 SETTINGS = Cells().model_dump()
+STORE_UM = 40.0  # wider than SETTINGS["crop_um"]
 EMPTY = np.full((2, 96, 96), 400, np.uint16)
 
 
@@ -53,7 +56,7 @@ def study(tmp_path_factory, images):
     folder = tmp_path_factory.mktemp("cells")
     fovs = fields_table(folder, images)
     store = folder / "pixels.npy", folder / "masks.npy"
-    cells, segmented = find_cells(fovs, folder, SETTINGS, *store, workers=2)
+    cells, segmented = find_cells(fovs, folder, SETTINGS, *store, store_um=STORE_UM, workers=2)
     write_table("cells", cells, folder / "cells.parquet")
     write_table("segmented", segmented, folder / "segmented.parquet")
     return folder, fovs, read_table("cells", folder / "cells.parquet"), open_crops(*store)
@@ -87,9 +90,8 @@ def test_the_nucleus_lies_in_the_middle_and_others_where_they_are(study):
 
 def test_workers_and_order_of_rows_change_no_byte(study, tmp_path):
     folder, fovs, _, _ = study
-    again = find_cells(
-        fovs[::-1], folder, SETTINGS, tmp_path / "pixels.npy", tmp_path / "masks.npy", workers=1
-    )
+    store = tmp_path / "pixels.npy", tmp_path / "masks.npy"
+    again = find_cells(fovs[::-1], folder, SETTINGS, *store, store_um=STORE_UM, workers=1)
     write_table("cells", again[0], tmp_path / "cells.parquet")
     for name in ("cells.parquet", "pixels.npy", "masks.npy"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
@@ -107,7 +109,7 @@ def test_a_field_without_cells_is_a_row_with_a_reason(study):
 def test_a_study_without_any_cell_has_empty_tables_and_an_empty_store(tmp_path):
     fovs = fields_table(tmp_path, [EMPTY, EMPTY])
     store = tmp_path / "pixels.npy", tmp_path / "masks.npy"
-    cells, segmented = find_cells(fovs, tmp_path, SETTINGS, *store, workers=1)
+    cells, segmented = find_cells(fovs, tmp_path, SETTINGS, *store, store_um=24.0, workers=1)
     write_table("cells", cells, tmp_path / "cells.parquet")
     assert len(read_table("cells", tmp_path / "cells.parquet")) == 0 == len(open_crops(*store).pixels)
     assert list(segmented["nuclei"]) == [0, 0]
@@ -115,18 +117,86 @@ def test_a_study_without_any_cell_has_empty_tables_and_an_empty_store(tmp_path):
 
 def test_only_cells_without_an_excluding_flag_are_kept(images):
     field = Field("FID00000001", "", "", 320, 320, SCALE)
-    rows = cells_of(field, images[0], SETTINGS).rows
+    rows = cells_of(field, images[0], SETTINGS, 24.0).rows
     assert (rows["kept"] == ~rows[SETTINGS["exclude"]].any(axis=1)).all() and rows["touches_border"].any()
-    assert cells_of(field, images[0], SETTINGS | {"exclude": []}).rows["kept"].all()
+    assert cells_of(field, images[0], SETTINGS | {"exclude": []}, 24.0).rows["kept"].all()
+
+
+@pytest.mark.parametrize("side", [2, 58, 116, 194])
+def test_the_padded_share_is_that_of_the_pixels_beyond_the_field(study, side):
+    _, fovs, cells, _ = study
+    sizes = fovs.set_index("fov_id")
+    for cell, share in zip(cells.itertuples(), padded_fraction(cells, side), strict=True):
+        field = np.ones((1, *sizes.loc[cell.fov_id, ["height", "width"]].astype(int)), np.uint8)
+        at = corners(np.array([[cell.y_px, cell.x_px]]), side)
+        assert share == pytest.approx(1 - cut(field, at, side, [0]).mean(), abs=1e-12)
+    assert side < 58 or 0 < padded_fraction(cells, side).mean() < 1
+
+
+def test_a_cell_is_kept_as_long_as_the_setting_allows_its_padding(images):
+    field = Field("FID00000001", "", "", 320, 320, SCALE)
+    padded = cells_of(field, images[0], SETTINGS, 24.0).rows["padded_fraction"]
+    middle = float(padded[padded > 0].median())
+    kept = []
+    for most in (0.0, middle, 1.0):
+        settings = SETTINGS | {"max_padding": most, "exclude": ["beyond_field"]}
+        rows = cells_of(field, images[0], settings, 24.0).rows
+        assert (rows["beyond_field"] == (padded > most)).all() and (rows["kept"] == (padded <= most)).all()
+        kept.append(int(rows["kept"].sum()))
+    assert 0 < kept[0] < kept[1] < kept[2] == len(padded)
+    assert "beyond_field" in SETTINGS["exclude"] and SETTINGS["max_padding"] == 0
+
+
+def test_a_wider_store_changes_neither_who_is_kept_nor_what_a_crop_shows(images):
+    field = Field("FID00000001", "", "", 320, 320, SCALE)
+    narrow, wide = (cells_of(field, images[0], SETTINGS, store_um) for store_um in (24.0, 51.3))
+    own = [name for name in narrow.rows if name not in ("top", "left", "bottom", "right")]
+    pd.testing.assert_frame_equal(narrow.rows[own], wide.rows[own])
+    margin = (wide.crops.shape[-1] - narrow.crops.shape[-1]) // 2
+    assert np.array_equal(narrow.crops, wide.crops[..., margin:-margin, margin:-margin])
+    assert np.array_equal(narrow.others, wide.others[..., margin:-margin, margin:-margin])
+
+
+@pytest.mark.parametrize("side", [60, 116, 194])
+def test_a_cell_is_read_from_its_stored_crop_as_from_its_field(study, side):
+    folder, fovs, cells, crops = study
+    keys, hidden, zeros = fovs.set_index("fov_id")["key"], 0, 0
+    for cell, row in zip(stored_cells(cells), cells.itertuples(), strict=True):
+        counts = tifffile.imread(folder / keys[row.fov_id])
+        at = corners(np.array([[row.y_px, row.x_px]]), side)
+        inside = cut(np.ones((1, *counts.shape[1:]), np.uint8), at, side, [0])[0, 0] > 0
+        expected = cut(counts, at, side, cell.background)[0]
+        read = {
+            (mask, padding): read_cell(crops, cell, side, mask_others=mask, padding=padding)
+            for mask in (False, True)
+            for padding in ("background", "zero")
+        }
+        assert np.array_equal(read[False, "background"], expected)
+        assert np.array_equal(read[False, "zero"], np.where(inside, expected, 0))
+        others = crops.of_side(side).masks([cell.row], "others")[0]
+        level = np.array(cell.background)[:, None, None]
+        assert np.array_equal(read[True, "background"], np.where(others, level, expected))
+        assert np.array_equal(read[True, "zero"], np.where(inside, read[True, "background"], 0))
+        hidden, zeros = hidden + others.sum(), zeros + (~inside).sum()
+    assert hidden and zeros
+
+
+def test_a_crop_wider_than_the_store_is_refused(study):
+    crops = study[-1]
+    for side in (crops.stored + 2, crops.stored - 1):
+        with pytest.raises(InputError, match=f"{side} px are asked for, it holds {crops.stored} px"):
+            crops.of_side(side)
 
 
 def test_a_saturated_protein_flags_its_cell_alone(images):
     field = Field("FID00000001", "", "", 320, 320, SCALE)
     counts = images[0].copy()
-    rows = cells_of(field, counts, SETTINGS).rows
+    rows = cells_of(field, counts, SETTINGS, 24.0).rows
     cell = rows[~rows["touches_border"]].iloc[0]
     counts[1, round(cell["y_px"]), round(cell["x_px"])] = 65535
-    assert cells_of(field, counts, SETTINGS).rows["saturated"].to_numpy().nonzero()[0] == [cell["label"] - 1]
+    assert cells_of(field, counts, SETTINGS, 24.0).rows["saturated"].to_numpy().nonzero()[0] == [
+        cell["label"] - 1
+    ]
 
 
 def test_measurements_are_those_of_a_plain_loop():
@@ -154,22 +224,41 @@ def test_crops_are_even_centred_and_filled_beyond_the_edge():
     assert background(image).tolist() == [0, 48]
 
 
+def cut_of(mask_neighbours: bool = False, crop_um: float = 24.0) -> CellCut:
+    return CellCut(crop_um, mask_neighbours, "background")
+
+
 def test_masked_cells_hide_their_neighbours_alone(study, tmp_path):
     _, _, cells, crops = study
+    crops = crops.of_side(116)
     row = int(crops.masks(cells["row"], "others").any(axis=(1, 2)).argmax())
     cell = cells[cells["row"] == cells["row"].iloc[row]].assign(kept=True)
-    shown, masked = (cell_images(cell, crops, mask).images[0].read() for mask in (False, True))
+    shown, masked = (
+        cell_images(cell, crops, cut_of(mask, STORE_UM)).images[0].read() for mask in (False, True)
+    )
     others = crops.masks(cell["row"], "others")[0]
     assert np.array_equal(shown[:, ~others], masked[:, ~others])
     assert (masked[0, others] == cell["background_nucleus"].item()).all()
     assert (masked[1, others] == cell["background_protein"].item()).all()
 
 
+def test_cells_are_embedded_in_the_crop_of_their_backbone(study):
+    _, _, cells, crops = study
+    cut = CellCut(30.0, True, "zero")
+    images = cell_images(cells.assign(kept=True), crops, cut)
+    assert images.footer == {"level": "cell", "crop_um": "30", "other_cells": "masked", "padding": "zero"}
+    ordered = cells.sort_values("cell_id")
+    for image, cell in zip(images.images, stored_cells(ordered), strict=True):
+        assert (image.height, image.width) == (146, 146)  # 30 µm, even
+        expected = read_cell(crops, cell, 146, mask_others=True, padding="zero")
+        assert np.array_equal(image.read(), expected)
+
+
 def test_kept_cells_are_embedded_in_the_order_of_their_ids(study, tmp_path):
     _, _, cells, crops = study
-    images = cell_images(cells.sample(frac=1, random_state=0), crops, False)
+    images = cell_images(cells.sample(frac=1, random_state=0), crops, cut_of())
     embed_features(images, "handmade", tmp_path / "a.parquet", threads=2)
-    ids, vectors = read_vectors(tmp_path / "a.parquet")
+    ids, vectors = read_vectors(tmp_path / "a.parquet", Variant("none"))
     assert ids == sorted(cells.loc[cells["kept"], "cell_id"]) and np.isfinite(vectors).all()
 
 
@@ -177,7 +266,7 @@ def test_fields_of_two_scales_are_refused(tmp_path):
     fovs = fields_table(tmp_path, [EMPTY, EMPTY])
     fovs.loc[1, "pixel_size_um"] = 0.1
     with pytest.raises(InputError, match="pixel_size_um"):
-        find_cells(fovs, tmp_path, SETTINGS, tmp_path / "p.npy", tmp_path / "m.npy", workers=1)
+        find_cells(fovs, tmp_path, SETTINGS, tmp_path / "p.npy", tmp_path / "m.npy", store_um=24.0, workers=1)
 
 
 def test_a_store_reads_back_and_refuses_a_stranger(tmp_path):

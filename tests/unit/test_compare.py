@@ -19,9 +19,10 @@ from protloc.evaluate.study import score_study
 from protloc.tables import read_table, write_table
 from scipy.stats import bootstrap, permutation_test
 from sklearn.metrics import f1_score
+from subsets import as_predictions, in_both_subsets
 
 CLASSES = ["chromatin", "er", "golgi", "vesicles"]
-LEVEL_SETTING = ("fov", "protein", "single", 1.0, None, "macro_f1")
+LEVEL_SETTING = ("fov", "protein", "single", 1.0, 0, None, "macro_f1")
 
 
 def predictions(right: float, chance: int, seeds=(0, 1, 2), classes=CLASSES, proteins=40) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def predictions(right: float, chance: int, seeds=(0, 1, 2), classes=CLASSES, pro
                 row |= {"truth": [classes[truth]], "predicted": [classes[scores.argmax()]]}
                 rows.append(row | {"probabilities": (scores / scores.sum()).astype(np.float32)})
     table = pd.DataFrame(rows).assign(split_unit="protein", label_policy="single", fraction=1.0)
-    return table.assign(classes=[classes] * len(table), thresholds=[[]] * len(table))
+    return as_predictions(table.assign(classes=[classes] * len(table), thresholds=[[]] * len(table)))
 
 
 def study(folder: Path, tables: dict[tuple[str, str, str], pd.DataFrame], draws: int = 400, workers: int = 1):
@@ -46,8 +47,8 @@ def study(folder: Path, tables: dict[tuple[str, str, str], pd.DataFrame], draws:
     jobs = []
     for (task, *route), table in tables.items():
         path = folder / f"{task}-{'-'.join(route)}.parquet"
-        write_table("predictions", table, path)
-        jobs.append(("predictions", str(path), [task, "fov", *route]))
+        write_table("predictions", table.assign(strategy=route[-1], scale=1.0), path)
+        jobs.append(("predictions", str(path), [task, "fov", *route, 1.0]))
     metrics, summary, sides = score_study(jobs, draws, workers)
     return metrics, summary, compare(sides)
 
@@ -94,7 +95,7 @@ def one_seed_counts() -> list[np.ndarray]:
     """Counts by protein of two routes on one split: float (proteins, 3, classes)."""
     tables = [predictions(right, chance, seeds=(0,)) for right, chance in ((0.7, 1), (0.6, 2))]
     genes = np.unique(tables[0]["gene"].astype(str))
-    return [by_protein(levels(table, "single")[""], genes).astype(float) for table in tables]
+    return [by_protein(levels(table, "single")["test"][""], genes).astype(float) for table in tables]
 
 
 def difference_of(counts: list[np.ndarray]):
@@ -170,7 +171,8 @@ def test_equal_sides_do_not_differ_and_p_is_corrected_within_its_family(tmp_path
 def test_what_is_compared_is_named_and_not_all_pairs_of_everything(tmp_path):
     table = predictions(0.7, 1, seeds=(0,))
     routes = [("vit", "natural"), ("vit", "random"), ("cnn", "natural"), ("handmade", "none")]
-    tasks = [("linear", *route) for route in routes] + [("finetune", "vit", "natural")]
+    tasks = [("linear", *route) for route in routes]
+    tasks += [(task, "vit", "natural") for task in ("finetune", "finetune_epoch_0")]
     *_, comparisons = study(tmp_path, dict.fromkeys(tasks, table), draws=20)
     found = fields_only(comparisons)
     sides = {
@@ -190,7 +192,7 @@ def test_what_is_compared_is_named_and_not_all_pairs_of_everything(tmp_path):
         ("training", "vit natural", "vit natural"),
     }
     [trained] = found[found["compared"] == "training"].itertuples()
-    assert (trained.task, trained.other_task) == ("finetune", "linear")
+    assert (trained.task, trained.other_task) == ("finetune", "finetune_epoch_0")
 
 
 def test_a_run_that_one_side_lacks_is_counted_reported_and_leaves_the_others_paired(tmp_path, caplog):
@@ -208,7 +210,7 @@ def test_a_run_that_one_side_lacks_is_counted_reported_and_leaves_the_others_pai
     )  # other draws, since seed 2 has proteins of its own
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    message = "2 comparisons lack runs of one side, e.g. linear/good/none and linear/poor/none"
+    message = "2 comparisons lack runs of one side, e.g. linear/good/none/1.0 and linear/poor/none/1.0"
     assert record.getMessage() == message
 
 
@@ -249,10 +251,15 @@ def test_one_seed_one_class_and_one_protein_have_what_can_be_told(tmp_path):
 
 def test_sides_that_were_tested_on_other_proteins_are_refused():
     side = Side(
-        ("linear", "a", "none"), LEVEL_SETTING, np.array([3]), np.ones(1), np.ones((1, 5)), [np.arange(4)]
+        ("linear", "a", "none", 1.0),
+        LEVEL_SETTING,
+        np.array([3]),
+        np.ones(1),
+        np.ones((1, 5)),
+        [np.arange(4)],
     )
-    other = replace(side, route=("linear", "b", "none"), proteins=[np.arange(1, 5)])
-    with pytest.raises(InputError, match=r"linear/a/none and linear/b/none: other proteins .* seed 3; run"):
+    other = replace(side, route=("linear", "b", "none", 1.0), proteins=[np.arange(1, 5)])
+    with pytest.raises(InputError, match=r"'a', .* and .*'b', .*: other proteins .* seed 3; run"):
         compare([side, other])
 
 
@@ -266,12 +273,16 @@ def test_the_smallest_fraction_that_is_enough(tmp_path):
     rows = [(0.1, 0.5, 0.4, 0.6), (0.25, 0.65, 0.55, 0.7), (0.5, 0.69, 0.6, 0.75), (1.0, 0.7, 0.6, 0.8)]
     summary = pd.DataFrame(rows, columns=["fraction", "mean", "low", "high"])
     summary = summary.assign(
-        task="linear", level="fov", strategy="none", split_unit="protein", runs=3, sd=0.1
+        task="linear", level="fov", strategy="none", scale=1.0, split_unit="protein", runs=3, sd=0.1
     )
     summary = summary.assign(label_policy="single", metric="macro_f1", k=pd.NA, backbone="a")
     without = summary[summary["fraction"] < 1].assign(backbone="b")
     at_once = summary[summary["fraction"] == 1].assign(backbone="c")
-    table = enough(pd.concat([summary.sample(frac=1, random_state=0), without, at_once]))
+    summary = pd.concat([summary.sample(frac=1, random_state=0), without, at_once])
+    few_shot = summary.assign(shots=1, fraction=1.0, mean=0.9, low=0.9, high=0.9)[summary["fraction"] == 1]
+    table = enough(
+        pd.concat([in_both_subsets(summary, lambda means: means + 0.2), in_both_subsets(few_shot)])
+    )
     write_table("enough", table, tmp_path / "enough.parquet")
     table = read_table("enough", tmp_path / "enough.parquet").set_index("backbone")
     columns = ["fractions", "full", "fraction", "mean", "low", "high"]

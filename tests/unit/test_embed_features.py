@@ -15,6 +15,7 @@ from protloc.embed.features.texture import bands, local_patterns
 from protloc.embed.images import field_images
 from protloc.hashing import sha256_path
 from protloc.modules import SCRIPTS
+from protloc.variants import Variant
 from protloc.vectors import read_vectors
 from scipy import ndimage
 
@@ -126,7 +127,7 @@ def test_threads_and_order_of_rows_change_no_byte(tmp_path, method, dimension):
     facts = embed_features(field_images(fovs[::-1], tmp_path), method, files[1], threads=3)
     assert files[0].read_bytes() == files[1].read_bytes()
     assert facts["images_per_second"] > 0
-    ids, vectors = read_vectors(files[0])
+    ids, vectors = read_vectors(files[0], Variant("none"))
     assert ids == [f"FID{n:08d}" for n in range(1, 5)]
     assert vectors.shape == (4, dimension)
     assert method == "handmade" or (vectors == 1).all()

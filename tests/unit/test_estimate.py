@@ -20,6 +20,7 @@ from protloc.estimate.size import runs, size_of
 from protloc.estimate.work import work_of
 from protloc.modules import SCRIPTS
 from protloc.opencell import CLASSES
+from protloc.variants import Variant
 
 REGISTRY = load_backbones(SCRIPTS.parent / "config/backbones.yaml")
 SIMULATED = {
@@ -56,7 +57,8 @@ def test_weights_and_width_are_those_of_the_model():
 @pytest.mark.parametrize("strategies", [["replicate_fill"], ["map_natural", "channelwise_concat", "adapt"]])
 def test_embedding_is_estimated_as_its_job_will_count_it(strategies):
     one = study(embedding={"backbones": ["vit_untrained"], "strategies": strategies})
-    encoder = Encoder(REGISTRY["vit_untrained"], strategies, torch.device("cpu"))
+    variants = [Variant(name) for name in strategies]
+    encoder = Encoder(REGISTRY["vit_untrained"], variants, torch.device("cpu"))
     counts = torch.zeros(2, 2, 256, 256, dtype=torch.uint16)
     counted = work_per_image(encoder, counts, size_of(one).pixel_size_um) / 1e9
     assert works(one)["embed fields"].gflop == pytest.approx(FIELDS * counted, rel=1e-6)
@@ -95,8 +97,10 @@ def test_each_run_of_each_route_is_counted_once():
 
 def test_pretraining_counts_also_where_its_network_is_not_embedded_with():
     pretraining = {"backbone": "own_dino", "epochs": 2, "large_px": 32, "small_px": 16, "small_views": 1}
+    pretraining |= {"repeats": 3, "batch_size": 10}
     large, small = (gflop(REGISTRY["own_dino"], side) for side in (32, 16))
-    expected = 2 * FIELDS * (3 * (2 * large + small) + 2 * large)
+    steps = 2 * (3 * FIELDS // 10)
+    expected = steps * 10 * (3 * (2 * large + small) + 2 * large)
     assert works(study(pretraining=pretraining))["pretrain"].gflop == pytest.approx(expected)
 
 

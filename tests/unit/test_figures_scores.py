@@ -19,6 +19,7 @@ from protloc.figures.rows import Rows
 from protloc.figures.strategies import _looks, _panel, draw_strategies
 from protloc.figures.style import SIMULATED
 from protloc.figures.tuned import FRACTIONS, NAMED, draw_tuned, in_words, signed, tuned_pairs, verdict
+from subsets import in_both_subsets
 
 TITLES = {"dino": "DINO", "sub": "SubCell", "bare": "DINO, untrained", "majority": "majority guess"}
 FILLS = ["map_natural", "adapt"]
@@ -47,7 +48,7 @@ def summary(study: Asked, units=("protein", "fov"), policies=("single",), **colu
     rows = pd.DataFrame(rows)
     bounds = {"low": rows["mean"] - 0.04, "high": rows["mean"] + 0.05, "sd": 0.01, "runs": 3}
     fixed = {"task": "linear", "level": "fov", "metric": "macro_f1"}
-    return rows.assign(**fixed, **bounds).assign(**columns)
+    return in_both_subsets(rows.assign(**fixed, **bounds).assign(**columns))
 
 
 def words(svg: Path) -> str:
@@ -172,7 +173,8 @@ def metrics(study: Asked, classes=CLASSES, units=("protein", "fov"), seeds=(0, 1
         for seed in seeds
         for number, one in enumerate(classes)
     ]
-    return pd.DataFrame(rows).assign(task="linear", level="fov", label_policy="single")
+    fixed = {"task": "linear", "level": "fov", "label_policy": "single", "shots": 0, "subset": "test"}
+    return pd.DataFrame(rows).assign(**fixed)
 
 
 def scores_of_classes(study: Asked, table: pd.DataFrame, **options) -> pd.DataFrame:
@@ -184,6 +186,7 @@ def test_what_is_shown_of_classes_are_means_over_seeds_beside_what_was_tested():
     study = asked()
     right = metrics(study)
     others = [right.assign(metric="protein_" + right["metric"]), right.assign(task="finetune")]
+    others += [right.assign(subset="validation", value=9), right.assign(shots=1, value=9)]
     scores = scores_of_classes(study, pd.concat([*others, right]).sample(frac=1, random_state=0))
     assert len(scores) == 2 * 4 * 3 and set(scores["fraction"]) == {1.0} and set(scores["runs"]) == {2}
     row = scores.set_index(["split_unit", "backbone", "class"]).loc[("fov", "dino", "vesicles")]
@@ -281,6 +284,11 @@ def test_the_best_route_is_no_control_and_split_by_protein_where_there_is_such_a
     assert single.where == {"split_unit": "protein", "label_policy": "single", "fraction": 1.0}
     (by_field,) = best_routes(full_scores(summary(study, units=("fov",)), "linear", study.controls))
     assert by_field.split_unit == "fov"
+    on_validation = table["subset"] == "validation"
+    table.loc[~on_validation, "mean"] = 1 - table.loc[~on_validation, "mean"]
+    worse, _ = best_routes(full_scores(table, "linear", study.controls))
+    assert worse.route == single.route and worse.score == pytest.approx(0.39)
+    table["mean"] = 1 - table["mean"]
     failed = summary(study).assign(mean=lambda rows: rows["mean"].where(rows["backbone"] != "dino"))
     assert best_routes(full_scores(failed, "linear", study.controls))[0].route == ("sub", "adapt")
     assert best_routes(full_scores(table, "linear", list(TITLES))) == []
@@ -338,7 +346,7 @@ def draw_matrices(
 
 def test_the_matrix_names_its_backbone_and_has_rows_in_the_order_of_their_fields(tmp_path):
     text = draw_matrices([best(), best("multi")], [predictions(), predictions("multi")], tmp_path / "a.svg")
-    assert text.count("DINO: macro F1 0.600, the best of 2 that are no controls") == 2
+    assert text.count("DINO: macro F1 0.600, the best of 2 on validation that are no controls") == 2
     assert re.findall(r"(er|vesicles|golgi)  (\S+)", text) == [
         ("er", "3/6"), ("golgi", "1/2"), ("vesicles", "0/0"),
         ("er", "3/6"), ("golgi", "3/6"), ("vesicles", "0/0"),
@@ -369,18 +377,23 @@ def tuned(study: Asked, fractions=(0.1, 1.0), **columns) -> pd.DataFrame:
     return rows.assign(mean=rows["mean"] + np.where(rows["fraction"] == 1, 0.1, -0.1))
 
 
+def before(frozen: pd.DataFrame) -> pd.DataFrame:
+    return frozen.assign(task="finetune_epoch_0")
+
+
 def compared(scores: pd.DataFrame, **columns) -> pd.DataFrame:
     """Rows of `comparisons` of fine-tuned scores with frozen ones."""
+    scores = scores[scores["subset"] == "test"]
     gained = np.where(scores["fraction"] == 1, 0.1, -0.1)
     bounds = {"low": gained - 0.05, "high": gained + 0.04, "p_holm": 0.0123, "difference": gained}
-    fixed = {"compared": "training", "other_task": "linear", "metric": "macro_f1"}
+    fixed = {"compared": "training", "other_task": "finetune_epoch_0", "metric": "macro_f1"}
     return scores.assign(**bounds, **fixed).assign(**columns)
 
 
 def test_pairs_are_of_settings_that_frozen_and_fine_tuned_both_have():
     study = asked(strategies=FILLS)
     new = tuned(study, fractions=(0.5, 1.0))
-    table, rows = pd.concat([summary(study), new]), compared(new)
+    table, rows = pd.concat([before(summary(study)), summary(study).assign(mean=9), new]), compared(new)
     others = [
         rows.assign(other_task="mlp", difference=9),
         rows.assign(metric="protein_macro_f1", difference=9),
@@ -390,8 +403,8 @@ def test_pairs_are_of_settings_that_frozen_and_fine_tuned_both_have():
         pd.concat([*some, whole]).sample(frac=1, random_state=0)
         for some, whole in ((others[3:], table), (others[:3], rows))
     ]
-    pairs = tuned_pairs(*mixed, "linear")
-    pd.testing.assert_frame_equal(pairs, tuned_pairs(table, rows, "linear"))
+    pairs = tuned_pairs(*mixed)
+    pd.testing.assert_frame_equal(pairs, tuned_pairs(table, rows))
     assert set(pairs["fraction"]) == {1.0} and len(pairs) == 2 * 3 * 2  # units, networks, strategies
     dino = pairs.set_index(["split_unit", "backbone", "strategy"]).loc[("fov", "dino", "adapt")]
     assert dino[["frozen_mean", "tuned_mean", "difference"]].to_list() == pytest.approx([0.61, 0.71, 0.1])
@@ -405,7 +418,7 @@ def test_only_the_largest_fractions_of_a_split_have_panels():
     frozen = pd.concat([summary(study).query("fraction == 1").assign(fraction=one) for one in many])
     new = tuned(study, fractions=many)
     new = new[(new["split_unit"] == "protein") | (new["fraction"] < 0.2)]
-    pairs = tuned_pairs(pd.concat([frozen, new]), compared(new), "linear")
+    pairs = tuned_pairs(pd.concat([before(frozen), new]), compared(new))
     assert pairs.groupby("split_unit")["fraction"].apply(list).to_dict() == {
         "fov": [0.01, 0.05, 0.1], "protein": [0.25, 0.5, 1.0],
     }  # fmt: skip
@@ -414,7 +427,7 @@ def test_only_the_largest_fractions_of_a_split_have_panels():
 
 def draw_slopes(study: Asked, frozen: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFrame, out: Path) -> str:
     routes = [route for route in study.routes if route[1] != "none"]
-    draw_tuned(tuned_pairs(pd.concat([frozen, new]), rows, "linear"), study, routes, False, [out])
+    draw_tuned(tuned_pairs(pd.concat([before(frozen), new]), rows), study, routes, False, [out])
     return words(out)
 
 
@@ -468,7 +481,7 @@ def test_of_many_networks_those_best_when_fine_tuned_are_named(tmp_path):
     new["mean"] = 0.4 + 0.01 * place.where(new["fraction"] == 1, place * 5 % 12)
     text = draw_slopes(study, frozen, new, compared(new), tmp_path / "slopes.svg")
     assert re.findall(r"backbone (\d+)", text) == [f"{number:02d}" for number in range(12 - NAMED, 12)] * 2
-    assert f"Named: the {NAMED} of 12 that are best when fine-tuned" in text
+    assert f"Named: the {NAMED} of 12 that are best on validation when fine-tuned" in text
 
 
 @pytest.mark.parametrize(

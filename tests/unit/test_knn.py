@@ -6,11 +6,12 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from protloc.draw import draw
 from protloc.errors import InputError
 from protloc.evaluate.bootstrap import interval, resample, weights
 from protloc.evaluate.neighbours import VOTES, count_votes, score_neighbours
 from protloc.knn import run as run_module
-from protloc.knn.draw import draw
+from protloc.knn.padding import with_padding
 from protloc.knn.run import APART
 from protloc.knn.runs import knn_runs
 from protloc.knn.search import Search, error_bound
@@ -31,6 +32,9 @@ SETTINGS = {
 }
 
 
+OWN = {"strategy": "adapt", "scale": 1.0}
+
+
 def labelled(cells: int = 120, proteins: int = 10, policy: str = "single") -> pd.DataFrame:
     """Made-up rows of cell_labels: fields of four cells, four classes, a class for each protein."""
     rng = np.random.default_rng(cells)
@@ -43,6 +47,7 @@ def labelled(cells: int = 120, proteins: int = 10, policy: str = "single") -> pd
             "fov_id": fields,
             "gene": [f"G{gene:02d}" for gene in genes],
             "label": [f"class {gene % 4}" for gene in genes],
+            "padded_fraction": np.arange(cells) % 3 / 10,
         }
     )
 
@@ -144,13 +149,13 @@ def test_of_equal_votes_the_first_class_wins():
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_depends_on_blocks_threads_or_order(kind, tmp_path, monkeypatch):
     vectors, labels = drawn(kind), labelled()
-    write_table("neighbours", all_rows(vectors, labels), tmp_path / "once")
+    write_table("neighbours", all_rows(vectors, labels).assign(**OWN), tmp_path / "once")
     order = np.random.default_rng(1).permutation(len(labels))
     names = labels["cell_id"].to_numpy()[order].tolist()
     for size, threads in ((5, 3), (64, 2)):
         monkeypatch.setattr(run_module, "LARGEST_BLOCK", size)
         mixed = all_rows(vectors[order], labels.sample(frac=1, random_state=size), names, threads=threads)
-        write_table("neighbours", mixed, tmp_path / "again")
+        write_table("neighbours", mixed.assign(**OWN), tmp_path / "again")
         assert (tmp_path / "once").read_bytes() == (tmp_path / "again").read_bytes()
 
 
@@ -178,6 +183,21 @@ def test_a_draw_is_of_each_protein_nested_and_in_no_order():
     pd.testing.assert_frame_equal(
         draw(without, 5, 0), few[few["gene"] != "G03"].reset_index(drop=True), check_like=True
     )
+
+
+def test_a_cell_is_padded_as_far_as_the_crop_of_the_backbone_reaches_beyond_its_field():
+    labels = labelled(8).drop(columns="padded_fraction")
+    place = {"top": -4, "left": 20, "bottom": 16, "right": 40, "field_height": 96, "field_width": 96}
+    cells = labels[["cell_id"]].assign(pixel_size_um=0.5, **place)
+    cells.loc[0, ["top", "bottom"]] += 30
+    shares = [with_padding(labels[::-1], cells, crop_um).sort_index() for crop_um in (2.0, 10.0, 20.0)]
+    assert (shares[0]["padded_fraction"] == 0).all()
+    assert shares[1]["padded_fraction"].to_list() == pytest.approx([0] + [4 / 20] * 7)
+    assert shares[2]["padded_fraction"].to_list() == pytest.approx([0] + [14 / 40] * 7)
+    pd.testing.assert_frame_equal(shares[2][list(labels)], labels)
+    table = all_rows(drawn("random"), labelled())
+    given = labelled().set_index("cell_id")["padded_fraction"]
+    assert (table.set_index("cell_id")["padded_fraction"] == given.loc[table["cell_id"]]).all()
 
 
 def test_policies_are_told_apart_and_cells_without_a_vector_are_counted(caplog):
@@ -216,7 +236,7 @@ def test_faults_are_named():
 def test_scores_of_votes_are_those_of_scikit_learn_over_the_classes_that_are_true(tmp_path):
     table = all_rows(drawn("random", dimension=20), labelled())
     table.loc[(table["seed"] == 1) & (table["truth"] == "class 3"), "truth"] = "class 0"
-    metrics, summary, _ = score_neighbours(table, ["cell", "vit", "none"], 50, "n")
+    metrics, summary, _ = score_neighbours(table, ["cell", "vit", "none", 1.0], 50, "n")
     for name, scores in (("metrics", metrics), ("summary", summary)):
         write_table(name, scores, tmp_path / name)
     votes = metrics[metrics["metric"].str.endswith("_f1")]
@@ -235,7 +255,7 @@ def test_scores_of_votes_are_those_of_scikit_learn_over_the_classes_that_are_tru
 
 def test_the_interval_of_a_k_is_that_of_a_setting_by_itself(tmp_path):
     table = all_rows(drawn("random", dimension=20), labelled())
-    _, summary, _ = score_neighbours(table, ["cell", "vit", "none"], 200, "n")
+    _, summary, _ = score_neighbours(table, ["cell", "vit", "none", 1.0], 200, "n")
     write_table("summary", summary, tmp_path / "summary")
     summary = read_table("summary", tmp_path / "summary").set_index(["task", "split_unit", "k", "metric"])
     rows = table[table["apart"] == "protein"]
@@ -252,4 +272,4 @@ def test_runs_of_a_setting_with_other_k_are_refused():
     table = all_rows(drawn("random"), labelled())
     table.at[0, "k"] = [1, 2, 5, 19]
     with pytest.raises(InputError, match=r"neighbours\.parquet: k differs between seeds"):
-        score_neighbours(table, ["cell", "vit", "none"], 10, "neighbours.parquet")
+        score_neighbours(table, ["cell", "vit", "none", 1.0], 10, "neighbours.parquet")

@@ -7,7 +7,7 @@ from pathlib import Path
 import checkpoints
 import pytest
 import torch
-from protloc.config.backbones import Network
+from protloc.config.backbones import PACKAGED, Network
 from protloc.config.load import load_backbones
 from protloc.config.sources import read_sources
 from protloc.errors import InputError
@@ -251,7 +251,7 @@ def test_a_name_with_and_without_its_wrapper_is_refused(tmp_path):
     assert "norm.weight both with and without backbone." in refusal(small(tmp_path / "file", "dino4cells"))
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - PACKAGED))
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("place", ["beside", "in args", "alone"])
 def test_a_malicious_file_is_refused_and_nothing_of_it_runs(layout, zipped, place, tmp_path):
@@ -271,7 +271,7 @@ def test_a_malicious_file_is_refused_and_nothing_of_it_runs(layout, zipped, plac
     assert proof.exists()  # so the file would have done it
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - PACKAGED))
 def test_a_bare_pickle_is_refused_and_does_not_run(layout, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(pickle.dumps({"teacher": checkpoints.Malicious(tmp_path / "proof")}))

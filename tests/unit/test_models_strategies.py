@@ -11,7 +11,8 @@ from protloc.config.settings import Strategy
 from protloc.errors import InputError
 from protloc.models.folding import FoldedConv, fold, normalization
 from protloc.models.preprocess import NORMALIZATIONS, prepare
-from protloc.models.strategies import STRATEGIES, matrices
+from protloc.models.strategies import STRATEGIES, distinct, draws_of, matrices, possible
+from protloc.models.view import View
 from timm import create_model
 from timm.models import adapt_input_conv
 
@@ -47,6 +48,32 @@ def test_a_random_map_leaves_no_channel_in_its_own_slot(slots):
     assert matrix.sum() == 2 and (matrix.sum(axis=0) == 1).all()
     assert matrix[0, 0] == matrix[1, 1] == 0
     assert matrices("map_random", slots, natural)[0] == tuple(map(tuple, matrix))
+
+
+def test_random_mappings_are_drawn_without_repeats_until_there_are_none_left():
+    assert draws_of(["adapt", "map_random"], 2) == ["adapt", "map_random_1", "map_random_2"]
+    natural = {"protein": "protein", "nucleus": "nucleus"}
+    drawn = [tuple(matrices(name, HPA, natural)) for name in draws_of(["map_random"], 8)]
+    assert len(set(drawn[:7])) == 7 and drawn[7] == drawn[0]  # 12 mappings, 5 of them with a natural slot
+
+
+def test_strategies_that_are_the_same_are_named_as_such():
+    every = draws_of(list(STRATEGIES), 3)
+    assert all(
+        same == [] for same in distinct(every, HPA, {"protein": "protein", "nucleus": "nucleus"}).values()
+    )
+    two = distinct(every, ["nucleus", "protein"], {"protein": "protein", "nucleus": "nucleus"})
+    assert two["map_natural"] == ["replicate_fill", "adapt"]
+    assert two["map_random_1"] == ["map_random_2", "map_random_3"]
+    assert set(two) == {"map_natural", "map_random_1", "replicate_concat", "channelwise_concat"}
+
+
+def test_a_network_of_one_slot_has_the_strategies_that_take_a_pass_a_channel():
+    natural = {"protein": "grey", "nucleus": "grey"}
+    found = distinct(draws_of(list(STRATEGIES), 2), ["grey"], natural)
+    assert found["replicate_concat"] == ["channelwise_concat"] and "map_natural" not in found
+    with pytest.raises(InputError, match="share a slot"):
+        possible(["map_natural"], ["grey"], natural)
 
 
 @pytest.mark.parametrize("slots", [3, 4])
@@ -112,12 +139,12 @@ def test_folding_is_exact_at_the_border_too(model):
         assert torch.allclose(fold(model, matrix, MEAN, STD).get_submodule(name)(images), expected, atol=1e-5)
 
 
-MOMENTS = {"percentiles": (MEAN, STD), "minmax": (MEAN, STD), "standardize": ([0.0] * 3, [1.0] * 3)}
+MOMENTS = {name: (MEAN, STD) for name in NORMALIZATIONS} | {"standardize": ([0.0] * 3, [1.0] * 3)}
 
 
 def shown(normalization: str) -> torch.Tensor:
     counts = torch.from_numpy(np.random.default_rng(4).integers(0, 4000, (1, 2, 40, 60), dtype=np.uint16))
-    return prepare(counts, 0.2, 0.25, 16, torch.device("cpu"), normalization).double()
+    return prepare(counts, 0.2, View(0.25, None, 16), torch.device("cpu"), normalization).double()
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -77,7 +77,7 @@ def test_vectors_are_the_class_token_or_the_global_average(size):
         ({}, "give weights"),
         ({"seed": 0, "architecture": "resnet_of_dreams"}, "resnet_of_dreams"),
         ({"seed": 0, "options": {"fins": 3}}, "options"),
-        ({"layout": "package", "weights": "no_such_package"}, "not installed"),
+        ({"layout": "package", "weights": "no_such_package"}, "not installed.*uv sync --group demo"),
         ({"layout": "package", "weights": "../elsewhere"}, "not installed"),
         ({"layout": "package", "weights": "json"}, "0 .pth files"),
         ({"layout": "package", "weights": PACKAGE, "architecture": "tf_efficientnet_lite1"}, "296 tensors"),
@@ -93,7 +93,7 @@ def test_weights_that_do_not_fit_are_refused_in_one_line(changes, word):
 
 def test_a_damaged_file_of_weights_is_named(tmp_path, monkeypatch):
     damaged = tmp_path / "damaged.pth"
-    damaged.write_bytes(packaged_file(PACKAGE).read_bytes()[:1000])
+    damaged.write_bytes(packaged_file(PACKAGE, ".pth").read_bytes()[:1000])
     monkeypatch.setattr(weights, "weights_file", lambda _: damaged)
     with pytest.raises(InputError, match=r"damaged\.pth"):
         build(network(weights=PACKAGE, layout="package"))
@@ -101,5 +101,5 @@ def test_a_damaged_file_of_weights_is_named(tmp_path, monkeypatch):
 
 def test_the_package_of_the_weights_is_not_run():
     sys.modules.pop(PACKAGE, None)
-    packaged_file(PACKAGE)
+    packaged_file(PACKAGE, ".pth")
     assert PACKAGE not in sys.modules

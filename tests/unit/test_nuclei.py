@@ -33,6 +33,7 @@ from scipy import ndimage
 pytestmark = pytest.mark.filterwarnings("error")
 BY_EYE = {"fov_00007": 68, "fov_00027": 133, "fov_00156": 81}  # those cut by the edge included
 USUAL_UM = 15.0
+OF_NUCLEI = [flag for flag in FLAGS if flag != "beyond_field"]  # which is of crops
 
 
 def simulated(seed: int, crowding: float, size: int = 400) -> Field:
@@ -155,7 +156,7 @@ def test_degenerate_fields_neither_fail_nor_warn(case):
     counts = np.clip(image, 0, 65535).astype(np.uint16)
     labels = find_nuclei(counts, PIXEL_UM)
     assert (labels.max(), labels.dtype, labels.shape) == (expected, np.int32, counts.shape)
-    assert flag_nuclei(labels, counts, PIXEL_UM).shape == (expected, len(FLAGS))
+    assert flag_nuclei(labels, counts, PIXEL_UM).shape == (expected, len(OF_NUCLEI))
     assert (field_problem(labels, counts) is None) == case.startswith("one nucleus")
 
 
@@ -323,10 +324,10 @@ NINE = [(y, x, 30, 36) for y in (90, 230, 370) for x in (90, 230, 370)]
 def flagged(labels: np.ndarray, light: np.ndarray, blur: float = 1.0) -> dict[str, list[int]]:
     """The labels that have each flag."""
     table = flag_nuclei(labels, camera(light, blur), PIXEL_UM)
-    assert list(table) == list(FLAGS)
+    assert list(table) == OF_NUCLEI
     assert len(table) == labels.max()
     assert set(table.dtypes) == {np.dtype(bool)}
-    return {flag: (1 + np.flatnonzero(table[flag])).tolist() for flag in FLAGS if table[flag].any()}
+    return {flag: (1 + np.flatnonzero(table[flag])).tolist() for flag in OF_NUCLEI if table[flag].any()}
 
 
 def test_ordinary_nuclei_have_no_flags():

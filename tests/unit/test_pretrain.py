@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,13 @@ import torch
 from protloc import checkpoints
 from protloc.config.backbones import PRETRAINED, Network
 from protloc.config.load import load_backbones, load_study, read_yaml
-from protloc.config.settings import Pretraining
+from protloc.config.settings import Pretraining, Untested
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
 from protloc.models.weights import build
-from protloc.pretrain import train
-from protloc.pretrain.crops import views
+from protloc.pretrain import fields, train
 from protloc.pretrain.dino import pretrain
-from protloc.pretrain.fields import hold_out
-from protloc.pretrain.neighbours import accuracy
-from protloc.pretrain.objective import assign, disagreement, entropy
-from protloc.pretrain.schedule import cooldown_start, moment
+from protloc.pretrain.roles import hold_out, under_test
 from protloc.pretrain.watch import collapse
 from protloc.tables import write_table
 
@@ -47,9 +42,11 @@ BACKBONE = {
     "um_per_px": 0.4,
     "size_multiple": 8,
 }  # fmt: skip
+STEADY = {"cooldown_share": 0.5, "final_weight_decay": 0.04, "final_momentum": 0.996}
 SETTINGS = {
     "epochs": 3, "batch_size": 4, "large_px": 24, "small_px": 16, "small_views": 1, "prototypes": 8,
-    "head_width": 16, "warmup_steps": 4, "held_out_share": 0.3,
+    "head_width": 16, "bottleneck": 8, "warmup_steps": 4, "held_out_share": 0.3, "learning_rate": 1e-3,
+    "large_area": [0.2, 0.6], "small_area": [0.1, 0.2],
 }  # fmt: skip
 
 
@@ -71,16 +68,19 @@ def study(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame, Path]:
     return pd.DataFrame(fovs, columns=columns), pd.DataFrame(proteins, columns=["gene", "grade_3"]), root
 
 
-def run(study, folder: Path, **changed) -> tuple[bytes, pd.DataFrame]:
+def run(
+    study, folder: Path, tested: frozenset[str] = frozenset(), **changed
+) -> tuple[bytes, pd.DataFrame, pd.DataFrame]:
     folder.mkdir(exist_ok=True)
     weights, work = folder / "weights.safetensors", folder / ".checkpoints"
-    curve = pretrain(*study, BACKBONE, SETTINGS | changed, weights, work, {})
+    fovs, proteins, root = study
+    made = pretrain(fovs, proteins, tested, root, BACKBONE, SETTINGS | changed, weights, work, {})
     assert not work.exists()
-    return weights.read_bytes(), curve
+    return weights.read_bytes(), *made
 
 
 @pytest.fixture(scope="module")
-def undisturbed(study, tmp_path_factory) -> tuple[bytes, pd.DataFrame]:
+def undisturbed(study, tmp_path_factory) -> tuple[bytes, pd.DataFrame, pd.DataFrame]:
     return run(study, tmp_path_factory.mktemp("undisturbed"))
 
 
@@ -118,21 +118,22 @@ def test_the_curve_has_a_row_before_and_after_each_epoch(undisturbed, tmp_path):
 def test_killed_and_started_again_gives_the_same_bytes(study, undisturbed, tmp_path, monkeypatch, epochs):
     killed_after(epochs, study, tmp_path, monkeypatch)
     assert (tmp_path / ".checkpoints" / train.CHECKPOINT).exists()
-    weights, curve = run(study, tmp_path)
+    weights, curve, images = run(study, tmp_path)
     assert weights == undisturbed[0]
     pd.testing.assert_frame_equal(curve, undisturbed[1])
+    pd.testing.assert_frame_equal(images, undisturbed[2])
 
 
 def test_a_checkpoint_before_the_fall_serves_a_longer_run_and_one_after_it_does_not(
     study, tmp_path, monkeypatch, caplog
 ):
-    expected = run(study, tmp_path / "longer", epochs=4, cooldown_share=0.5)[0]
-    for done, said in ((1, "going on"), (2, "starting anew")):
+    expected = run(study, tmp_path / "longer", epochs=4, **STEADY)[0]
+    for done, said in ((1, "going on"), (2, "starting again")):
         folder = tmp_path / f"after{done}"
-        killed_after(done, study, folder, monkeypatch, epochs=2, cooldown_share=0.5)
+        killed_after(done, study, folder, monkeypatch, epochs=2, **STEADY)
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            assert run(study, folder, epochs=4, cooldown_share=0.5)[0] == expected
+            assert run(study, folder, epochs=4, **STEADY)[0] == expected
         assert said in caplog.text
 
 
@@ -173,64 +174,62 @@ def test_held_out_proteins_are_whole_and_of_every_class_that_can_spare_them(stud
     assert not hold_out(fovs[fovs["gene"].isin(["G0", "G2", "G4", "G1"])], proteins, 0.3, 0).any()
 
 
-def test_targets_use_all_prototypes_whatever_the_teacher_prefers():
-    cosines = 0.01 * torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
-    cosines[:, 3] += 0.9  # a collapsed teacher
-    targets = assign(cosines, 0.3)
-    torch.testing.assert_close(targets.sum(dim=1), torch.ones(64))
-    assert targets.sum(dim=0).min() > 3 and targets.sum(dim=0).max() < 13
-    assert 0 < entropy(targets) < math.log(8)
-    assert entropy(assign(cosines, 0.1)) < entropy(targets)
-
-
-def test_a_view_is_not_compared_with_itself():
-    same, other = torch.eye(4)[:2], torch.eye(4)[2:]
-    logits = [20 * same, 20 * other]
-    assert disagreement([same, other], logits, 1.0) > 10
-    assert disagreement([other, same], logits, 1.0) < 1e-3
-
-
-def test_views_are_made_of_images_of_any_size_and_follow_their_generator():
-    images = [
-        torch.full((2, 100, 60), 128, dtype=torch.uint8),
-        torch.full((2, 30, 200), 128, dtype=torch.uint8),
+@pytest.fixture
+def split(study) -> pd.DataFrame:
+    """A split that tests another protein under each of two seeds."""
+    tested = {0: ["G8"], 1: ["G9"]}
+    rows = [
+        study[0][["fov_id", "gene"]].assign(seed=seed, part=study[0]["gene"].isin(genes))
+        for seed, genes in tested.items()
     ]
-    made = views(images, 24, torch.Generator().manual_seed(1))
-    assert made.shape == (2, 2, 24, 24) and made.dtype == torch.float32
-    assert 0.2 < made.mean() < 0.8
-    assert torch.equal(made, views(images, 24, torch.Generator().manual_seed(1)))
-    assert not torch.equal(made, views(images, 24, torch.Generator().manual_seed(2)))
+    return pd.concat(rows).replace({"part": {True: "test", False: "train"}})
 
 
-def test_the_learning_rate_rises_stays_and_falls_and_its_start_ignores_the_end():
-    settings = Pretraining(epochs=1, warmup_steps=10, cooldown_share=0.25, learning_rate=1.0)
-    rates = [moment(step, 100, settings).learning_rate for step in range(100)]
-    assert rates[0] == 0.1 and rates[9:76] == [1.0] * 67 and rates[-1] == pytest.approx(1 / 25)
-    assert cooldown_start(100, settings) == 75
-    assert [moment(step, 400, settings) for step in range(75)] == [
-        moment(step, 100, settings) for step in range(75)
-    ]
+@pytest.mark.parametrize(("seed", "genes"), [(0, {"G8"}), (None, {"G8", "G9"})])
+def test_what_a_split_tests_is_never_read(study, split, tmp_path, monkeypatch, seed, genes):
+    read = []
+    read_field = fields.read_field
+    monkeypatch.setattr(
+        fields, "read_field", lambda root, key, digest: read.append(key) or read_field(root, key, digest)
+    )
+    tested = under_test(split, Untested(seed=seed))
+    images = run(study, tmp_path, tested, epochs=1, batch_size=2)[2]
+    fovs = study[0].set_index("key").loc[read]
+    assert len(set(read)) == len(read) == len(study[0]) - len(tested)
+    assert not set(fovs["gene"]) & genes and not set(fovs["fov_id"]) & tested
+    assert set(images.loc[images["role"] == "excluded", "gene"]) == genes
 
 
-def test_neighbours_are_of_other_proteins():
-    vectors = np.repeat(np.eye(4), 8, axis=0) + 1e-3 * np.random.default_rng(0).standard_normal((32, 4))
-    labels = np.repeat(np.arange(4), 8)
-    assert accuracy(vectors, labels, np.arange(32)) == 1
-    assert accuracy(vectors, labels, labels) == 0
+def test_the_images_say_what_the_training_was_given(study, undisturbed, tmp_path, monkeypatch):
+    images = undisturbed[2].set_index("fov_id")
+    write_table("pretraining_images", undisturbed[2], tmp_path / "images.parquet")
+    given = []
+    first = train.Training.__init__
+    monkeypatch.setattr(
+        train.Training,
+        "__init__",
+        lambda self, pixels, *others: given.extend(pixels) or first(self, pixels, *others),
+    )
+    run(study, tmp_path, epochs=1)
+    held = set(images.index[images["role"] == "held_out"])
+    assert set(images["role"]) == {"pretrained", "held_out"} and len(images) == len(study[0])
+    assert len(given) == len(images) - len(held)
+    assert set(images.loc[images["role"] == "pretrained", "gene"]).isdisjoint(images.loc[[*held], "gene"])
+    assert (images["backbone"] == "own_dino").all()
 
 
-@pytest.mark.parametrize(
-    ("last", "words"),
-    [
-        ({"loss": 1.5, "teacher_entropy": 1.0, "variation": 0.001}, "nearly alike"),
-        ({"loss": 1.5, "teacher_entropy": 2.08, "variation": 0.3}, "say nothing"),
-        ({"loss": 2.2, "teacher_entropy": 1.0, "variation": 0.3}, "no better than guessing"),
-        ({"loss": 1.5, "teacher_entropy": 1.0, "variation": 0.3}, None),
-    ],
-)
-def test_a_collapse_is_told_in_words(last, words):
-    found = collapse([{"variation": 0.3}, last], 8)
-    assert words in found if words else found is None
+def test_prototypes_stay_as_they_are_in_the_first_epochs(study, tmp_path, monkeypatch):
+    seen = []
+    follow = train.follow
+
+    def watch(teacher, student, momentum):
+        seen.append(student.head.prototypes.detach().clone())
+        follow(teacher, student, momentum)
+
+    monkeypatch.setattr(train, "follow", watch)
+    run(study, tmp_path, epochs=2, frozen_epochs=1)
+    assert len(seen) == 6
+    assert torch.equal(seen[0], seen[2]) and not torch.equal(seen[2], seen[3])
 
 
 @pytest.mark.parametrize(
@@ -254,6 +253,33 @@ def test_a_study_makes_the_weights_that_it_uses(backbones, pretraining, words):
         load_study(values, registry)
 
 
+@pytest.mark.parametrize(
+    ("exclude", "splits", "words"),
+    [
+        ({"unit": "fov"}, {"units": ["protein"]}, "exclude.unit: fov is not one of the study's"),
+        ({"seed": 7}, {"seeds": [0, 1]}, "exclude.seed: 7 is not one of"),
+        ({"label_policy": "multi"}, {}, "exclude.label_policy: multi is not one of"),
+        ({}, None, "there are no splits"),
+    ],
+)
+def test_only_what_the_study_tests_can_be_left_out(exclude, splits, words):
+    registry = {"own": Network.model_validate(BACKBONE)}
+    values = {
+        "study": "s",
+        "simulation": {},
+        "embedding": {"backbones": ["own"]},
+        "pretraining": {"backbone": "own", "epochs": 1, "exclude": exclude},
+        "splits": splits,
+    }
+    with pytest.raises(InputError, match=words):
+        load_study(values, registry)
+
+
+def test_an_area_has_its_smaller_end_first():
+    with pytest.raises(ValueError, match="give the smaller one first"):
+        Pretraining(epochs=1, large_area=[1.0, 0.4])
+
+
 def test_the_shipped_checkpoint_is_what_its_record_says_and_loads():
     folder = ROOT / "config/weights"
     weights = folder / "dino_demo.safetensors"
@@ -262,7 +288,8 @@ def test_the_shipped_checkpoint_is_what_its_record_says_and_loads():
         read_yaml(ROOT / "config/dino_demo.yaml"), load_backbones(ROOT / "config/backbones.yaml")
     )
     assert weights.stat().st_size < 12e6 and sha256_path(weights) == record["sha256"]
-    assert record["params"]["pretraining"] == study.pretraining.model_dump(mode="json")
+    now = study.pretraining.model_dump(mode="json")
+    assert record["params"]["pretraining"] == {name: now[name] for name in record["params"]["pretraining"]}
     curve = pd.read_csv(folder / "dino_demo.curve.csv")
     assert curve["epoch"].tolist() == list(range(study.pretraining.epochs + 1))
     assert collapse(curve.to_dict("records"), study.pretraining.prototypes) is None

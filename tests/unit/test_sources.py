@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import csv
 import logging
-from importlib.util import find_spec
 
 import pytest
 import torch
-from protloc.config.backbones import Network
+from protloc.config.backbones import PACKAGED, Network
 from protloc.config.load import load_backbones
 from protloc.config.sources import SOURCES, read_sources
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
 from protloc.models.loading import files
-from protloc.models.loading.files import weights_file
+from protloc.models.loading.files import packaged_file, weights_file
 from protloc.models.weights import build
 from protloc.modules import SCRIPTS
 from protloc.opencell import ANNOTATIONS
@@ -62,8 +61,8 @@ def test_the_table_is_sound_and_has_no_name_file_or_address_twice():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_has_weights_to_be_had_or_a_seed(name):
     row, sources = NETWORKS[name], read_sources()
-    if row.layout == "package":
-        assert find_spec(row.weights)
+    if row.layout in PACKAGED:
+        assert packaged_file(row.weights, PACKAGED[row.layout]).is_file()
     elif row.weights is None:
         assert row.seed is not None and row.control
     elif row.layout != "safetensors":  # which only weights of our own have

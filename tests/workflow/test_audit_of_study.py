@@ -156,13 +156,13 @@ def test_a_final_result_that_is_overwritten_is_named(project):
 
 
 def test_an_intermediate_result_that_is_overwritten_with_its_time_kept_is_named(project):
-    set_back(project.root / RESULTS / "embeddings/fov/majority/none.parquet", flip)
+    set_back(project.root / RESULTS / "embeddings/fov/majority.parquet", flip)
     assert project.to_do() == {}
     found = project.verdicts()
-    assert found.pop("embeddings/fov/majority/none.parquet") == "modified"
-    assert found.keys() >= {"runs/linear/majority/none/predictions.parquet", "metrics.parquet", "report.html"}
+    assert found.pop("embeddings/fov/majority.parquet") == "modified"
+    assert found.keys() >= {"runs/fov/linear/majority/predictions.parquet", "metrics.parquet", "report.html"}
     assert set(found.values()) == {"stale"}
-    assert not found.keys() & {"runs/linear/handmade/none/predictions.parquet", "splits/fov-single.parquet"}
+    assert not found.keys() & {"runs/fov/linear/handmade/predictions.parquet", "splits/fov-single.parquet"}
 
 
 def test_a_script_that_is_edited_with_an_old_time_reruns(project):
@@ -203,8 +203,8 @@ def test_no_two_parameters_of_a_rule_could_be_swapped_unseen():
 
 
 REPLAYED = (
-    "embeddings/fov/vit_untrained/replicate_fill.parquet",
-    "runs/linear/handmade/none/predictions.parquet",
+    "embeddings/fov/vit_untrained.parquet",
+    "runs/fov/linear/handmade/predictions.parquet",
     "figures/fractions.png",
 )
 
@@ -228,7 +228,7 @@ def test_a_replay_that_gives_other_bytes_says_so(finished, tmp_path, capsys):
 
 
 def test_a_score_of_a_cell_leads_to_a_url_and_a_box_and_there_is_the_stored_crop(finished, capsys):
-    table = finished / RESULTS / "runs/knn/handmade/none/neighbours.parquet"
+    table = finished / RESULTS / "runs/cell/knn/handmade/neighbours.parquet"
     first = read_table("neighbours", table).iloc[5]
     words = [f"{column}={first[column]}" for column in ("cell_id", "apart", "seed")]
     assert audit(["row", str(table), *words]) == 0

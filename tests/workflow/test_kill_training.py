@@ -19,8 +19,8 @@ STUDY = mini(
     probe={"steps": 1500, "patience": 75, "pack": 2},
     finetune={"epochs": 4, "patience": 4, "fractions": [0.5, 1.0], "min_steps": 4},
 )
-ROUTES = [f"{task}/vit_untrained/replicate_fill" for task in ("linear", "finetune")]
-RUNS = [f"results/mini/runs/{route}" for route in ROUTES]
+ROUTES = ["linear/vit_untrained", "finetune/vit_untrained/replicate_fill"]
+RUNS = [f"results/mini/runs/fov/{route}" for route in ROUTES]
 LOGS = [f"results/mini/logs/{route}.log" for route in (f"probe/{ROUTES[0]}", ROUTES[1])]
 HISTORY = {".predictions.parquet.history.jsonl"}  # of one that was killed just after its end
 TARGETS = [f"{folder}/predictions.parquet" for folder in RUNS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import mini, run
 from protloc.tables import read_table
+from protloc.variants import Variant
 from protloc.vectors import read_vectors
 
 WANTED = (("efficientnet_lite0", "replicate_fill"), ("dino_demo", "replicate_fill"), ("handmade", "none"))
@@ -26,7 +27,7 @@ def test_real_fields_reach_the_neighbours_and_an_impossible_split_says_so(shared
     fovs = read_table("fovs", results / "fovs.parquet")
     assert (fovs["status"] == "ok").all()
     for backbone, strategy in WANTED:
-        names, vectors = read_vectors(results / f"embeddings/fov/{backbone}/{strategy}.parquet")
+        names, vectors = read_vectors(results / f"embeddings/fov/{backbone}.parquet", Variant(strategy))
         assert names == sorted(fovs["fov_id"])
         assert len(vectors) == 9
     assert (results / "figures/neighbours.png").stat().st_size > 50_000

@@ -3,13 +3,20 @@
 Needs: the configuration and config/backbones.yaml. Makes nothing by itself.
 """
 
+import re
 import sys
 from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from protloc.config.backbones import Network, untrained_of
+from protloc.config.backbones import (
+    CellView,
+    Network,
+    shown_crop_um,
+    stored_crop_um,
+    untrained_of,
+)
 from protloc.config.load import load_backbones, load_study
 from protloc.config.sources import read_sources
 from protloc.config.settings import Acquisition, Cells, Finetune, Splits
@@ -18,6 +25,12 @@ from protloc.listing import NAME as LISTING
 from protloc.models.loading.files import FOLDER as FETCHED_WEIGHTS
 from protloc.modules import module_hashes as code
 from protloc.opencell import ANNOTATIONS
+from protloc.study_variants import (
+    finetuned_variants,
+    impossible,
+    strategies_of,
+    variants_of,
+)
 
 try:
     REGISTRY = load_backbones(Path(workflow.basedir) / "config/backbones.yaml")
@@ -44,23 +57,27 @@ CELL_STORE = {
     "pixels": f"{RESULTS}/crops/pixels.npy",
     "masks": f"{RESULTS}/crops/masks.npy",
 }
+EPOCH_0 = "finetune_epoch_0"  # networks that are to be fine-tuned, before they are
 ENVS = f"{workflow.basedir}/envs"
 SCRIPTS = f"{workflow.basedir}/scripts"
 
 
-def embedding(route, level="fov"):
-    """The embedding file of a backbone and strategy."""
-    return f"{RESULTS}/embeddings/{level}/{route[0]}/{route[1]}.parquet"
+def embedding(name, level="fov"):
+    """The embedding file of a backbone, all of its variants."""
+    return f"{RESULTS}/embeddings/{level}/{name}.parquet"
 
 
 def predictions(task, route):
-    """The predictions of all runs of a task on a backbone and strategy."""
-    return f"{RESULTS}/runs/{task}/{route[0]}/{route[1]}/predictions.parquet"
+    """The predictions of a task on a route: of probes all variants of a backbone, of fine-tuning one."""
+    if task in ("finetune", EPOCH_0):
+        name = "predictions" if task == "finetune" else "epoch_0"
+        return f"{RESULTS}/runs/fov/finetune/{route[0]}/{route[1]}/{name}.parquet"
+    return f"{RESULTS}/runs/fov/{task}/{route[0]}/predictions.parquet"
 
 
-def neighbours(route):
-    """The nearest neighbours of all cells on a backbone and strategy."""
-    return f"{RESULTS}/runs/knn/{route[0]}/{route[1]}/neighbours.parquet"
+def neighbours(name):
+    """The nearest neighbours of all cells on a backbone, all of its variants."""
+    return f"{RESULTS}/runs/cell/knn/{name}/neighbours.parquet"
 
 
 def made(name):
@@ -71,31 +88,40 @@ def made(name):
 USED = {name: REGISTRY[name] for name in STUDY.embedding.backbones}
 PRETRAINED = STUDY.pretraining and STUDY.pretraining.backbone
 OWN_WEIGHTS = f"{RESULTS}/weights/{PRETRAINED}.safetensors"
+OWN_IMAGES = f"{RESULTS}/weights/{PRETRAINED}.images.parquet"
 if PRETRAINED in USED:
     USED[PRETRAINED] = USED[PRETRAINED].model_copy(update={"weights": OWN_WEIGHTS})
 NETWORKS = [name for name, backbone in USED.items() if isinstance(backbone, Network)]
 FEATURES = [name for name in USED if name not in NETWORKS]
+VARIANTS = {
+    level: {name: variants_of(STUDY, name, row, level) for name, row in USED.items()}
+    for level in ("fov", "cell")
+}
 ROUTES = [
-    *((name, strategy) for name in NETWORKS for strategy in STUDY.embedding.strategies),
-    *((name, "none") for name in FEATURES),
+    (name, str(variant))
+    for name in [*NETWORKS, *FEATURES]
+    for variant in VARIANTS["fov"][name]
 ]
 # A constant vector has no neighbours.
 SHOWN = [
     route for route in ROUTES if getattr(USED[route[0]], "method", None) != "constant"
 ]
 FINETUNED = [
-    (name, strategy)
-    for name, strategy in ROUTES
-    if STUDY.finetune
-    and name in (STUDY.finetune.backbones or NETWORKS)
-    and strategy in (STUDY.finetune.strategies or STUDY.embedding.strategies)
+    (name, str(variant))
+    for name in NETWORKS
+    for variant in finetuned_variants(STUDY, name, USED[name])
 ]
-TRAINED = [*product(STUDY.probe.heads, ROUTES), *product(["finetune"], FINETUNED)]
+TRAINED = [
+    *product(STUDY.probe.heads, ROUTES),
+    *product(["finetune", EPOCH_0], FINETUNED),
+]
 TRAINED = TRAINED if STUDY.splits else []
 CELL_ROUTES = [
-    route
-    for route in SHOWN
-    if STUDY.cells and route[0] in (STUDY.cells.backbones or USED)
+    (name, str(variant))
+    for name in [*NETWORKS, *FEATURES]
+    for variant in VARIANTS["cell"][name]
+    if STUDY.cells and name in (STUDY.cells.backbones or USED)
+    if getattr(USED[name], "method", None) != "constant"
 ]
 EXPECTED = [*TRAINED, *product(["knn"], CELL_ROUTES)]  # tasks and routes
 
@@ -105,10 +131,11 @@ DIVIDED = [
     for unit, policy in product(SPLITS.units, SPLITS.label_policies)
 ]
 DIVIDED = [path for path in DIVIDED if STUDY.splits and made(path)]
-ROUTES = [route for route in ROUTES if made(embedding(route))]
+ROUTES = [route for route in ROUTES if made(embedding(route[0]))]
 SHOWN = [route for route in SHOWN if route in ROUTES]
 TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
-CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route))]
+CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route[0]))]
+IMAGES_SEEN = OWN_IMAGES if PRETRAINED in USED and made(OWN_IMAGES) else []
 TITLES = {name: backbone.title for name, backbone in USED.items()}
 CONTROLS = [name for name, backbone in USED.items() if backbone.control]
 UNTRAINED = {
@@ -120,7 +147,7 @@ UNTRAINED = {
 
 wildcard_constraints:
     backbone="|".join(USED),
-    strategy="|".join([*STUDY.embedding.strategies, "none"]),
+    variant="|".join(sorted({re.escape(route[1]) for route in FINETUNED})) or "(?!)",
     split_unit="protein|fov",
     label_policy="single|multi",
     head="|".join(STUDY.probe.heads),
@@ -139,6 +166,7 @@ def results():
         names += charts("throughput")
     if PRETRAINED and made(OWN_WEIGHTS):
         names += charts("pretraining")
+        names += [OWN_IMAGES.removeprefix(f"{RESULTS}/")]
     if TRAINED or CELL_ROUTES:
         names += ["metrics.parquet", "summary.parquet"]
         names += ["comparisons.parquet", "enough.parquet", "published.parquet"]
@@ -146,6 +174,7 @@ def results():
     if TRAINED:
         names += charts("fractions", "strategies", "classes", "confusion")
         names += charts("tuned") if FINETUNED else []
+        names += charts("shots") if SPLITS.shots else []
         scored = {route[0] for _, route in TRAINED}
         names += [
             f"figures/predictions-{name}.{suffix}"
@@ -159,9 +188,30 @@ def results():
     if CELL_ROUTES:
         names += ["figures/cells-neighbours.png", "figures/cells-neighbours.webp"]
         names += charts("cells-k", "cells-umap")
-    vectors = [embedding(route) for route in ROUTES]
-    vectors += [embedding(route, "cell") for route in CELL_ROUTES]
+    vectors = unique(embedding(name) for name, _ in ROUTES)
+    vectors += unique(embedding(name, "cell") for name, _ in CELL_ROUTES)
     return [*(f"{RESULTS}/{name}" for name in names), *vectors]
+
+
+def unique(names):
+    """Names without repeats, in their order."""
+    return [*dict.fromkeys(names)]
+
+
+def names_of(name, level):
+    """The variants of a backbone at a level by name."""
+    return [str(variant) for variant in VARIANTS[level][name]]
+
+
+def cut_of(name):
+    """How the cells of a backbone are cut out: as its row says, or as the study does."""
+    cell = getattr(USED[name], "cell", None) or CellView()
+    masked = cell.mask_neighbours
+    return {
+        "crop_um": shown_crop_um(USED[name], CELLS),
+        "mask_neighbours": CELLS.mask_neighbours if masked is None else masked,
+        "padding": cell.padding,
+    }
 
 
 def charts(*names):
@@ -199,8 +249,8 @@ def source():
 
 
 def title(route):
-    """How a route is called on figures; the strategy is named where there are several."""
-    several = route[0] in NETWORKS and len(STUDY.embedding.strategies) > 1
+    """How a route is called on figures; the variant is named where a backbone has several."""
+    several = sum(name == route[0] for name, _ in ROUTES) > 1
     return USED[route[0]].title + (f", {route[1]}" if several else "")
 
 

@@ -1,7 +1,7 @@
-"""Embed: a vector for every image of a level, one job per backbone with all its channel strategies.
+"""Embed: a vector for every image of a level, one job per backbone with all its variants.
 
 Level fov needs fovs.parquet and the files below data/{study}/raw/; level cell needs cells.parquet and the crop
-store. Makes: embeddings/{level}/{backbone}/{strategy}.parquet.
+store. Makes: embeddings/{level}/{backbone}.parquet, which holds every strategy and scale.
 """
 
 
@@ -10,10 +10,7 @@ rule embed_network:
         fovs=f"{RESULTS}/fovs.parquet",
         weights=lambda wildcards: weights(wildcards.backbone),
     output:
-        **{
-            strategy: f"{RESULTS}/embeddings/fov/{{backbone}}/{strategy}.parquet"
-            for strategy in STUDY.embedding.strategies
-        },
+        vectors=f"{RESULTS}/embeddings/fov/{{backbone}}.parquet",
     log:
         f"{RESULTS}/logs/embed_network/{{backbone}}.log",
     benchmark:
@@ -28,7 +25,8 @@ rule embed_network:
         runtime=240,
     params:
         backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
-        mask_others=False,
+        variants=lambda wildcards: names_of(wildcards.backbone, "fov"),
+        cut=lambda wildcards: cut_of(wildcards.backbone),
         how={"raw": RAW, "batch_size": STUDY.embedding.batch_size},
         code=code("embed_network.py"),
     message:
@@ -41,7 +39,7 @@ rule embed_features:
     input:
         fovs=f"{RESULTS}/fovs.parquet",
     output:
-        vectors=f"{RESULTS}/embeddings/fov/{{backbone}}/none.parquet",
+        vectors=f"{RESULTS}/embeddings/fov/{{backbone}}.parquet",
     log:
         f"{RESULTS}/logs/embed_features/{{backbone}}.log",
     benchmark:
@@ -52,7 +50,7 @@ rule embed_features:
         f"{ENVS}/analysis.yaml"
     params:
         method=lambda wildcards: USED[wildcards.backbone].method,
-        mask_others=False,
+        cut=lambda wildcards: cut_of(wildcards.backbone),
         how={"raw": RAW},
         code=code("embed_features.py"),
     message:
@@ -66,17 +64,15 @@ use rule embed_network as embed_network_cells with:
         **CELL_STORE,
         weights=lambda wildcards: weights(wildcards.backbone),
     output:
-        **{
-            strategy: f"{RESULTS}/embeddings/cell/{{backbone}}/{strategy}.parquet"
-            for strategy in STUDY.embedding.strategies
-        },
+        vectors=f"{RESULTS}/embeddings/cell/{{backbone}}.parquet",
     log:
         f"{RESULTS}/logs/embed_network_cells/{{backbone}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
     params:
         backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
-        mask_others=CELLS.mask_neighbours,
+        variants=lambda wildcards: names_of(wildcards.backbone, "cell"),
+        cut=lambda wildcards: cut_of(wildcards.backbone),
         how={"raw": None, "batch_size": STUDY.embedding.cell_batch_size},
         code=code("embed_network.py"),
     message:
@@ -87,14 +83,14 @@ use rule embed_features as embed_features_cells with:
     input:
         **CELL_STORE,
     output:
-        vectors=f"{RESULTS}/embeddings/cell/{{backbone}}/none.parquet",
+        vectors=f"{RESULTS}/embeddings/cell/{{backbone}}.parquet",
     log:
         f"{RESULTS}/logs/embed_features_cells/{{backbone}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
     params:
         method=lambda wildcards: USED[wildcards.backbone].method,
-        mask_others=CELLS.mask_neighbours,
+        cut=lambda wildcards: cut_of(wildcards.backbone),
         how={"raw": None},
         code=code("embed_features.py"),
     message:

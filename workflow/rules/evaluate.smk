@@ -1,15 +1,18 @@
 """Evaluate: what the predictions of all runs are worth.
 
-Needs: predictions, neighbours of cells. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with
-intervals), comparisons.parquet (pairs of routes), enough.parquet (how much labelled data is) and published.parquet
-(what others reported, beside it).
+Needs: predictions, neighbours of cells, splits (which say on which proteins k is chosen), which images were
+pretrained on. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with intervals),
+comparisons.parquet (pairs of routes), enough.parquet (how much labelled data is) and published.parquet (what
+others reported, beside it).
 """
 
 
 rule evaluate:
     input:
-        predictions=[predictions(*trained) for trained in TRAINED],
-        neighbours=[neighbours(route) for route in CELL_ROUTES],
+        predictions=unique(predictions(*trained) for trained in TRAINED),
+        neighbours=unique(neighbours(name) for name, _ in CELL_ROUTES),
+        splits=DIVIDED,
+        images=IMAGES_SEEN,
     output:
         metrics=f"{RESULTS}/metrics.parquet",
         summary=f"{RESULTS}/summary.parquet",
@@ -26,9 +29,15 @@ rule evaluate:
         mem_mb=memory(8000),
     params:
         routes={
-            "predictions": [[task, "fov", *route] for task, route in TRAINED],
-            "neighbours": [["cell", *route] for route in CELL_ROUTES],
+            "predictions": [
+                [predictions(task, route), [task, "fov", *route]]
+                for task, route in TRAINED
+            ],
+            "neighbours": [
+                [neighbours(route[0]), ["cell", *route]] for route in CELL_ROUTES
+            ],
         },
+        pretrained=[PRETRAINED, UNTRAINED.get(PRETRAINED)],
         draws=STUDY.figures.bootstrap_draws,
         code=code("evaluate.py"),
     message:

@@ -32,6 +32,34 @@ rule figure_fractions:
         f"{SCRIPTS}/figure_fractions.py"
 
 
+rule figure_shots:
+    input:
+        summary=f"{RESULTS}/summary.parquet",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/shots.svg",
+            category="Macro F1",
+            labels={"figure": "macro F1 few-shot"},
+            caption="../report/shots.rst",
+        ),
+        png=f"{RESULTS}/figures/shots.png",
+        csv=f"{RESULTS}/figures/shots.csv",
+    log:
+        f"{RESULTS}/logs/figure_shots.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        task=STUDY.probe.heads[0],
+        titles=TITLES,
+        controls=CONTROLS,
+        simulated=SIMULATED,
+        code=code("figure_shots.py"),
+    message:
+        "Draw macro F1 of few-shot runs"
+    script:
+        f"{SCRIPTS}/figure_shots.py"
+
+
 rule figure_predictions:
     input:
         predictions=lambda wildcards: next(
@@ -54,6 +82,9 @@ rule figure_predictions:
         f"{ENVS}/analysis.yaml"
     params:
         how={"raw": RAW},
+        variant=lambda wildcards: next(
+            route[1] for _, route in TRAINED if route[0] == wildcards.backbone
+        ),
         title=lambda wildcards: USED[wildcards.backbone].title,
         shown=STUDY.figures.sheet_fields,
         simulated=SIMULATED,
@@ -66,7 +97,7 @@ rule figure_predictions:
 
 rule figure_neighbours:
     input:
-        embeddings=[embedding(route) for route in pictured(SHOWN)],
+        embeddings=unique(embedding(name) for name, _ in pictured(SHOWN)),
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
     output:
@@ -82,7 +113,9 @@ rule figure_neighbours:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        names=[title(route) for route in pictured(SHOWN)],
+        names={
+            title(route): [embedding(route[0]), route[1]] for route in pictured(SHOWN)
+        },
         how={"raw": RAW},
         shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,

@@ -43,7 +43,7 @@ rule figure_cells_overlays:
 rule figure_cells_neighbours:
     input:
         **CELL_STORE,
-        neighbours=[neighbours(route) for route in pictured(CELL_ROUTES)],
+        neighbours=unique(neighbours(name) for name, _ in pictured(CELL_ROUTES)),
     output:
         png=f"{RESULTS}/figures/cells-neighbours.png",
         preview=report(
@@ -57,7 +57,11 @@ rule figure_cells_neighbours:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        titles=[title(route) for route in pictured(CELL_ROUTES)],
+        titles={
+            title(route): [neighbours(route[0]), route[1]]
+            for route in pictured(CELL_ROUTES)
+        },
+        crop_um=CELLS.crop_um,
         shown=STUDY.figures.model_dump(include={"queries", "neighbours"}),
         simulated=SIMULATED,
         code=code("figure_cells_neighbours.py"),
@@ -100,7 +104,7 @@ rule figure_cells_umap:
     input:
         cells=f"{RESULTS}/cells.parquet",
         labels=f"{RESULTS}/cell_labels.parquet",
-        embeddings=[embedding(route, "cell") for route in MAPPED],
+        embeddings=[embedding(name, "cell") for name, _ in MAPPED],
     output:
         svg=report(
             f"{RESULTS}/figures/cells-umap.svg",

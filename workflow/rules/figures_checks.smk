@@ -7,9 +7,9 @@ Makes: attention.parquet and figures/{shortcuts,attention,throughput}.{svg,png,c
 # Networks that have embeddings; controls only where there is nothing else.
 EMBEDDED = [name for name in NETWORKS if name in {route[0] for route in ROUTES}]
 LOOKED_INTO = [name for name in EMBEDDED if not USED[name].control] or EMBEDDED
-# A network embeds with all its strategies in one step.
-STEPS = {("fov", route[0]): embedding(route) for route in ROUTES}
-STEPS |= {("cell", route[0]): embedding(route, "cell") for route in CELL_ROUTES}
+# A network embeds in all its variants in one step.
+STEPS = {("fov", name): embedding(name) for name, _ in ROUTES}
+STEPS |= {("cell", name): embedding(name, "cell") for name, _ in CELL_ROUTES}
 
 
 rule figure_shortcuts:
@@ -61,7 +61,7 @@ rule attention:
         networks=lambda wildcards: {
             name: USED[name].model_dump() for name in LOOKED_INTO
         },
-        strategy=STUDY.embedding.strategies[0],
+        strategies={name: VARIANTS["fov"][name][0].strategy for name in LOOKED_INTO},
         shown=STUDY.figures.queries,
         how={"raw": RAW},
         code=code("attention.py"),

@@ -66,7 +66,6 @@ rule figure_tuned:
         f"{ENVS}/analysis.yaml"
     params:
         asked=ASKED,
-        task=HEAD,
         routes=FINETUNED,
         simulated=SIMULATED,
         code=code("figure_tuned.py"),
@@ -108,7 +107,7 @@ rule figure_classes:
 rule figure_confusion:
     input:
         summary=f"{RESULTS}/summary.parquet",
-        predictions=[predictions(HEAD, route) for route in PROBED],
+        predictions=unique(predictions(HEAD, route) for route in PROBED),
     output:
         svg=report(
             f"{RESULTS}/figures/confusion.svg",
@@ -125,7 +124,7 @@ rule figure_confusion:
     params:
         asked=ASKED,
         task=HEAD,
-        routes=PROBED,
+        files={name: predictions(HEAD, (name, None)) for name, _ in PROBED},
         simulated=SIMULATED,
         code=code("figure_confusion.py"),
     message:

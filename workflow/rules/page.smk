@@ -7,8 +7,8 @@ sources.bib, index.html.
 SCORES = ["metrics", "summary", "comparisons", "enough", "published"]
 SCORES = [name for name in SCORES if f"{RESULTS}/{name}.parquet" in results()]
 # What scores rest on, beside the results themselves.
-TRACED = [predictions(*trained) for trained in TRAINED]
-TRACED += [neighbours(route) for route in CELL_ROUTES]
+TRACED = unique(predictions(*trained) for trained in TRAINED)
+TRACED += unique(neighbours(name) for name, _ in CELL_ROUTES)
 CAPTIONS = Path(workflow.basedir) / "workflow/report"
 
 
@@ -40,7 +40,9 @@ rule index:
         fovs=f"{RESULTS}/fovs.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
         splits=DIVIDED,
+        images=IMAGES_SEEN,
         claims=f"{workflow.basedir}/config/published.csv",
+        registry=f"{workflow.basedir}/config/backbones.yaml",
         captions=sorted({f"{CAPTIONS}/{figure['caption']}" for figure in shown()}),
     output:
         html=f"{RESULTS}/index.html",
@@ -49,12 +51,18 @@ rule index:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        task=STUDY.probe.heads[0],
+        heads=STUDY.probe.heads,
         names={
             "titles": TITLES,
             "controls": CONTROLS,
             "untrained": UNTRAINED,
-            "strategies": STUDY.embedding.strategies,
+            "strategies": unique(
+                variant
+                for name, variant in [*ROUTES, *CELL_ROUTES]
+                if name in NETWORKS
+            ),
+            "same": {name: strategies_of(STUDY, USED[name]) for name in NETWORKS},
+            "impossible": {name: impossible(STUDY, USED[name]) for name in NETWORKS},
         },
         shown={
             "expected": [[task, *route] for task, route in EXPECTED],

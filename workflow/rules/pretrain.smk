@@ -1,9 +1,16 @@
 """Pretrain: the workflow's own DINO, a vision transformer that learns from the study's images alone.
 
-Needs: fovs.parquet, the files below data/{study}/raw/, and proteins.parquet for the held-out proteins of the
-curve. Makes: weights/{backbone}.safetensors, weights/{backbone}.curve.parquet and its figure. A run that was
-killed goes on from its last epoch, below weights/.checkpoints/.
+Needs: fovs.parquet, the files below data/{study}/raw/, proteins.parquet for the held-out proteins of the
+curve, and the split that pretraining.exclude names, if any. Makes: weights/{backbone}.safetensors,
+weights/{backbone}.curve.parquet with its figure, and weights/{backbone}.images.parquet: which images it was
+trained on. A run that was killed goes on from its last epoch, below weights/.checkpoints/.
 """
+
+
+def excluded(of):
+    """The split, the tested fields of which are left out of pretraining; none where all are seen."""
+    return f"{RESULTS}/splits/{of.unit}-{of.label_policy}.parquet" if of else []
+
 
 if PRETRAINED:
 
@@ -11,8 +18,10 @@ if PRETRAINED:
         input:
             fovs=f"{RESULTS}/fovs.parquet",
             proteins=f"{RESULTS}/proteins.parquet",
+            split=excluded(STUDY.pretraining.exclude),
         output:
             weights=OWN_WEIGHTS,
+            images=OWN_IMAGES,
             curve=f"{RESULTS}/weights/{PRETRAINED}.curve.parquet",
         log:
             f"{RESULTS}/logs/pretrain.log",

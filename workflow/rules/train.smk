@@ -1,7 +1,7 @@
-"""Train: splits as tables, and the frozen probe, one job per head and embedding file with every run on it.
+"""Train: splits as tables, and the frozen probe, one job per head and backbone with every run on all of its variants.
 
 Needs: fovs.parquet, proteins.parquet, embeddings. Makes: splits/{split_unit}-{label_policy}.parquet and
-runs/{head}/{backbone}/{strategy}/predictions.parquet, a run being a split, fraction and seed. Finished runs are
+runs/fov/{head}/{backbone}/predictions.parquet, a run being a split, fraction and seed. Finished runs are
 kept beside it, so that another seed or fraction costs its own runs alone.
 """
 
@@ -27,7 +27,7 @@ rule split:
 
 rule probe:
     input:
-        vectors=f"{RESULTS}/embeddings/fov/{{backbone}}/{{strategy}}.parquet",
+        vectors=f"{RESULTS}/embeddings/fov/{{backbone}}.parquet",
         proteins=f"{RESULTS}/proteins.parquet",
         splits=expand(
             f"{RESULTS}/splits/{{unit}}-{{policy}}.parquet",
@@ -35,19 +35,21 @@ rule probe:
             policy=SPLITS.label_policies,
         ),
     output:
-        predictions=f"{RESULTS}/runs/{{head}}/{{backbone}}/{{strategy}}/predictions.parquet",
+        predictions=f"{RESULTS}/runs/fov/{{head}}/{{backbone}}/predictions.parquet",
     log:
-        f"{RESULTS}/logs/probe/{{head}}/{{backbone}}/{{strategy}}.log",
+        f"{RESULTS}/logs/probe/{{head}}/{{backbone}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{head}}/{{backbone}}/{{strategy}}.tsv"
+        f"{RESULTS}/benchmarks/{{head}}/{{backbone}}.tsv"
     conda:
         f"{ENVS}/torch.yaml"
     params:
         probe=STUDY.probe.model_dump(exclude={"heads"}),
+        variants=lambda wildcards: names_of(wildcards.backbone, "fov"),
         fractions=SPLITS.fractions,
+        shots=SPLITS.shots,
         how=lambda wildcards, output: {"kept": beside(output.predictions, ".kept")},
         code=code("probe.py"),
     message:
-        "Train {wildcards.head} heads on {wildcards.backbone}, {wildcards.strategy}"
+        "Train {wildcards.head} heads on {wildcards.backbone}"
     script:
         f"{SCRIPTS}/probe.py"

@@ -17,6 +17,7 @@ from protloc.config.backbones import Network
 from protloc.models.folding import fold
 from protloc.models.preprocess import prepare
 from protloc.models.strategies import matrices
+from protloc.models.view import view_of
 from protloc.models.weights import build
 
 CPU = torch.device("cpu")
@@ -42,8 +43,8 @@ class Mapper:
         vector. Images go one by one: a batch of another size may be summed in another order.
         """
         network = self._network
-        scale = (pixel_size_um, network.um_per_px, network.size_multiple)
-        images = prepare(torch.from_numpy(counts)[None], *scale, CPU, network.normalization)
+        view = view_of(network, "fov")
+        images = prepare(torch.from_numpy(counts)[None], pixel_size_um, view, CPU, network.normalization)
         images = images.contiguous(memory_format=torch.channels_last)
         if self.kind == "similarity":
             found = [features_and_vector(model, images) for model in self._passes]

@@ -29,15 +29,16 @@ def attention_table(
     proteins: pd.DataFrame,
     root: Path,
     networks: Mapping[str, Mapping],
-    strategy: str,
+    strategies: Mapping[str, str],
     *,
     count: int,
     threads: int,
 ) -> pd.DataFrame:
     """The table `attention` of up to `count` good fields, MOST at most, spread over classes.
 
-    `networks` are rows of the registry by name; the fields lie below `root`. A network without a map is left
-    out. Raises InputError for a bad image, backbone or weights, or for no good field.
+    `networks` are rows of the registry and `strategies` their channel strategies, by name; the fields lie
+    below `root`. A network without a map is left out. Raises InputError for a bad image, backbone or weights,
+    or for no good field.
     """
     one_thread()  # a sum over several threads would depend on their number
     shown = _choose(fovs, proteins, min(count, MOST))
@@ -47,9 +48,9 @@ def attention_table(
         raise InputError("fovs.parquet: status: no field is ok, so there is none to show")
     images = [(field, field.read(root)) for field in fields]
     rows = [
-        {"backbone": backbone, "strategy": strategy, "label": labels[row["fov_id"]]} | row
+        {"backbone": backbone, "strategy": strategies[backbone], "label": labels[row["fov_id"]]} | row
         for backbone, network in progress(networks.items(), total=len(networks), unit="backbones")
-        for row in _rows(Network.model_validate(network), strategy, images, threads)
+        for row in _rows(Network.model_validate(network), strategies[backbone], images, threads)
     ]
     return pd.DataFrame(rows, columns=[column.name for column in TABLES["attention"].columns])
 

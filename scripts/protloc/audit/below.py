@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 from protloc.audit.again import KNN, score_of_neighbours, score_of_predictions
 from protloc.audit.study import Study
 from protloc.audit.text import printable
+from protloc.choices import validation_proteins
 from protloc.crops import open_crops
 from protloc.cut import cut
 from protloc.errors import InputError
 from protloc.images import read_field
 from protloc.tables import TABLES, read_table
+from protloc.variants import Variant
 
 SHOWN = 3  # fields or cells behind a number that are shown one by one
-RUN = ("split_unit", "label_policy", "fraction", "seed")
+TUNED = "finetune"  # has a file for each variant
+RUN = ("strategy", "scale", "split_unit", "label_policy", "fraction", "shots", "seed", "subset")
 
 
 class Tables:
@@ -38,10 +41,11 @@ class Tables:
             self._read[kind, path] = read_table(kind, self.study.root / path)
         return self._read[kind, path]
 
-    def ids(self, path: str) -> list[str]:
-        """The ids of an embedding file, in its order."""
-        column = pq.read_schema(self.study.root / path).names[0]
-        return pq.read_table(self.study.root / path, columns=[column]).column(0).to_pylist()
+    def ids(self, path: str, variant: Variant) -> list[str]:
+        """The ids of a variant's vectors in an embedding file, in their order."""
+        column = pq.read_schema(self.study.root / path).names[2]
+        only = [(name, "==", value) for name, value in variant.columns.items()]
+        return pq.read_table(self.study.root / path, columns=[column], filters=only).column(0).to_pylist()
 
 
 def _of_summary(tables: Tables, row: pd.Series) -> Iterator[str]:
@@ -56,19 +60,22 @@ def _of_summary(tables: Tables, row: pd.Series) -> Iterator[str]:
 
 
 def _of_metric(tables: Tables, row: pd.Series) -> Iterator[str]:
-    route = f"{row['backbone']}/{row['strategy']}"
+    route, variant = row["backbone"], Variant(row["strategy"], row["scale"])
     if row["task"] in KNN:
-        path = f"runs/knn/{route}/neighbours.parquet"
+        path = f"runs/cell/knn/{route}/neighbours.parquet"
         found = tables("neighbours", path)
         wanted = {"apart": row["split_unit"], "label_policy": row["label_policy"], "seed": row["seed"]}
+        wanted |= variant.columns
         rows = found[_equal(found, wanted, list(wanted))]
+        rows = rows[rows["gene"].isin(_chosen_on(tables)) == (row["subset"] == "validation")]
         yield f"{len(rows)} cells of {path}{score_of_neighbours(rows, row)}"
         below = (_of_neighbour(tables, cell, route) for _, cell in rows.head(SHOWN).iterrows())
     else:
-        path = f"runs/{row['task']}/{route}/predictions.parquet"
+        below = f"{route}/{variant}" if row["task"] == TUNED else route
+        path = f"runs/{row['level']}/{row['task']}/{below}/predictions.parquet"
         found = tables("predictions", path)
         rows = found[_equal(found, row, list(RUN))]
-        yield f"{len(rows)} fields of {path}{score_of_predictions(rows, row)}"
+        yield f"{len(rows)} images of {path}{score_of_predictions(rows, row)}"
         below = (_of_prediction(tables, field, route) for _, field in rows.head(SHOWN).iterrows())
     for lines in below:
         yield from indented(lines)
@@ -76,10 +83,17 @@ def _of_metric(tables: Tables, row: pd.Series) -> Iterator[str]:
         yield f"  and {len(rows) - SHOWN} more"
 
 
+def _chosen_on(tables: Tables) -> set[str]:
+    """The proteins that nearest neighbours were chosen on: the subset `validation` of their cells."""
+    paths = sorted((tables.study.root / "splits").glob("*.parquet"))
+    named = {tuple(path.stem.split("-")): f"splits/{path.name}" for path in paths}
+    return validation_proteins({setting: tables("splits", path) for setting, path in named.items()})
+
+
 def _of_prediction(tables: Tables, row: pd.Series, route: str | None = None) -> Iterator[str]:
     yield f"{row['fov_id']} of {row['gene']}: is {_list(row['truth'])}, predicted {_list(row['predicted'])}"
     if route:
-        yield f"  {_vector(tables, row['fov_id'], f'embeddings/fov/{route}.parquet')}"
+        yield f"  {_vector(tables, row, row['fov_id'], f'embeddings/fov/{route}.parquet')}"
     yield from indented(_of_field(tables, row))
 
 
@@ -91,13 +105,15 @@ def _of_neighbour(tables: Tables, row: pd.Series, route: str | None = None) -> I
         f"{cell} ({similarity:.3f})" for cell, similarity in list(nearest)[:SHOWN]
     )
     if route:
-        yield f"  {_vector(tables, row['cell_id'], f'embeddings/cell/{route}.parquet')}"
+        yield f"  {_vector(tables, row, row['cell_id'], f'embeddings/cell/{route}.parquet')}"
     yield from indented(_of_cell_id(tables, row))
 
 
-def _vector(tables: Tables, name: str, path: str) -> str:
-    ids = tables.ids(path)
-    return f"vector: row {ids.index(name)} of {path}" if name in ids else f"vector: none in {path}"
+def _vector(tables: Tables, row: pd.Series, name: str, path: str) -> str:
+    variant = Variant(row["strategy"], row["scale"])
+    ids = tables.ids(path, variant)
+    there = f"row {ids.index(name)} of those" if name in ids else "none of those"
+    return f"vector: {there} of {variant} in {path}"
 
 
 def _of_cell_id(tables: Tables, row: pd.Series) -> Iterator[str]:

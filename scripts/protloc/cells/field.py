@@ -12,7 +12,7 @@ from skimage.segmentation import expand_labels
 
 from protloc.cells.flags import field_problem, flag_nuclei
 from protloc.cells.nuclei.methods import SEGMENTERS
-from protloc.cut import background, corners, cut, side_px
+from protloc.cut import background, corners, cut, padded_fraction, side_px
 from protloc.fields import Field
 
 
@@ -30,23 +30,28 @@ class CellsOfField:
     problem: str | None
 
 
-def cells_of(field: Field, counts: np.ndarray, settings: Mapping[str, Any]) -> CellsOfField:
-    """The cells of a field with the given counts; `settings` are those of the group `cells`."""
+def cells_of(field: Field, counts: np.ndarray, settings: Mapping[str, Any], store_um: float) -> CellsOfField:
+    """The cells of a field with the given counts; `settings` are those of the group `cells`.
+
+    Crops are `store_um` wide. Flags are about the study's own crops, `cells.crop_um` wide.
+    """
     scale = field.pixel_size_um
     nuclei = SEGMENTERS[settings["segmenter"]](counts[0], scale)
     areas = expand_labels(nuclei, settings["reach_um"] / scale)
-    side, dark = side_px(settings["crop_um"], scale), background(counts)
-    labels = np.arange(1, nuclei.max() + 1)
-    centroids = centroids_of(nuclei)
+    side, dark, centroids = side_px(store_um, scale), background(counts), centroids_of(nuclei)
     at = corners(centroids, side)
+    labels = np.arange(1, len(at) + 1)
     owners = cut(np.stack([nuclei, areas]), at, side, (0, 0))
     own = owners == labels[:, None, None, None]
     rows = pd.DataFrame({"label": labels, "pixel_size_um": scale})
+    rows[["field_height", "field_width"]] = np.tile(nuclei.shape, (len(at), 1))
     rows[["top", "left"]], rows[["bottom", "right"]] = at, at + side
     rows["background_nucleus"], rows["background_protein"] = dark.astype(np.int64)
     rows[["y_px", "x_px"]], rows[["y_um", "x_um"]] = centroids, centroids * scale
+    rows["padded_fraction"] = padded_fraction(rows, side_px(settings["crop_um"], scale))
     flags = flag_nuclei(nuclei, counts[0], scale)
     flags["saturated"] |= np.isin(labels, areas[counts[1] == np.iinfo(counts.dtype).max])
+    flags["beyond_field"] = rows["padded_fraction"] > settings["max_padding"]
     rows = pd.concat([rows, measurements(counts, nuclei, areas, dark, scale), flags], axis=1)
     rows["kept"] = ~flags[list(settings["exclude"])].any(axis=1)
     crops = cut(counts, at, side, dark)

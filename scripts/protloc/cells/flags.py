@@ -7,7 +7,6 @@ import pandas as pd
 
 from protloc.cells.focus import rim_blur
 from protloc.cells.nuclei.ellipse import ellipse_fit, moments
-from protloc.flags import FLAGS
 
 SMALLEST_UM2 = (
     60.0  # living HEK293T nuclei have 70 to 310 µm² in OpenCell's fields; corpses and pieces have less
@@ -24,7 +23,7 @@ SATURATED = 0.01  # share of the field's pixels
 
 
 def flag_nuclei(nuclei: np.ndarray, counts: np.ndarray, pixel_size_um: float) -> pd.DataFrame:
-    """One row per label 1 to n, in order; the bool columns are those of protloc.flags.FLAGS.
+    """One row per label 1 to n, in order; the bool columns are those of FLAGS that nuclei have.
 
     nuclei int32 (height, width), 0 is background; counts uint16 (height, width), the nucleus channel. Of a
     nucleus that the edge cuts, shape and size say nothing, so it is neither `mitotic_like` nor `odd_shape`.
@@ -42,7 +41,7 @@ def flag_nuclei(nuclei: np.ndarray, counts: np.ndarray, pixel_size_um: float) ->
         "mitotic_like": condensed & bright & ~cut,
         "odd_shape": odd & ~cut,
     }
-    return pd.DataFrame(columns, dtype=bool)[list(FLAGS)]
+    return pd.DataFrame(columns, dtype=bool)
 
 
 def field_problem(nuclei: np.ndarray, counts: np.ndarray) -> str | None:

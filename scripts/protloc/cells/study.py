@@ -29,17 +29,19 @@ def find_cells(
     pixels: Path,
     masks: Path,
     *,
+    store_um: float,
     workers: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of `cells` and of `segmented`; the crops go to the store in the files `pixels` and `masks`.
 
     `fovs` is the table of that name, its keys lie below `root`; `settings` are those of the group `cells`.
+    `store_um` is the side of a stored crop, µm: the widest that the study or a backbone shows.
     Memory holds the rows and a few fields, whatever their number. Raises InputError for fields of several
     scales, whose crops would differ in size, and for a field that cannot be read.
     """
     fields = good_fields(fovs)
-    side, genes = _common_side(fields, settings), dict(zip(fovs["fov_id"], fovs["gene"], strict=True))
-    find = partial(_find, root=root, settings=settings)
+    side, genes = _common_side(fields, store_um), dict(zip(fovs["fov_id"], fovs["gene"], strict=True))
+    find = partial(_find, root=root, settings=settings, store_um=store_um)
     cells, segmented, row = _Rows(), [], 0
     found = in_order(find, fields, workers=workers, ahead=2 * workers, pool=ProcessPoolExecutor)
     with CropWriter(pixels, masks, side) as store:
@@ -78,20 +80,20 @@ class _Rows:
             self._latest = []
 
 
-def _common_side(fields: list[Field], settings: Mapping[str, Any]) -> int:
-    sides = {side_px(settings["crop_um"], field.pixel_size_um) for field in fields}
+def _common_side(fields: list[Field], store_um: float) -> int:
+    sides = {side_px(store_um, field.pixel_size_um) for field in fields}
     if not sides:
         raise InputError("fovs.parquet: status: no field is good; see its column problem")
     if len(sides) > 1:
         raise InputError(
-            f"fovs.parquet: pixel_size_um: crops of cells.crop_um would be {sorted(sides)} px wide, one size "
-            f"is needed; study images of one scale at a time"
+            f"fovs.parquet: pixel_size_um: crops of {store_um:g} µm would be {sorted(sides)} px wide, one "
+            f"size is needed; study images of one scale at a time"
         )
     return sides.pop()
 
 
-def _find(field: Field, *, root: Path, settings: Mapping[str, Any]) -> CellsOfField:
-    return cells_of(field, field.read(root), settings)
+def _find(field: Field, *, root: Path, settings: Mapping[str, Any], store_um: float) -> CellsOfField:
+    return cells_of(field, field.read(root), settings, store_um)
 
 
 def _summary(field: Field, found: CellsOfField) -> dict[str, Any]:

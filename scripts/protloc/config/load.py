@@ -29,6 +29,9 @@ def load_study(values: Mapping[str, Any], registry: Mapping[str, Backbone]) -> S
             f"allowed: {', '.join(registry)}"
         )
     _check_pretraining(study, registry)
+    for name in study.cells.scales if study.cells else ():
+        if getattr(registry[name], "image_px", None):
+            raise InputError(f"configuration: cells.scales: {name} takes images of one size; leave it out")
     for name in (study.finetune and study.finetune.backbones) or ():
         if not isinstance(registry[name], Network):
             raise InputError(f"configuration: finetune.backbones: {name} is no network; leave it out")

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from protloc.cell_view import Padding, read_cell, stored_cells
 from protloc.crops import Crops, open_crops
+from protloc.cut import side_px
 from protloc.fields import good_fields
 from protloc.tables import read_table
 
@@ -27,6 +29,15 @@ class Image:
 
 
 @dataclass(frozen=True)
+class CellCut:
+    """How a cell is cut out: side in µm, whether other cells are hidden, what lies beyond the field."""
+
+    crop_um: float
+    mask_neighbours: bool
+    padding: Padding
+
+
+@dataclass(frozen=True)
 class Images:
     """The images of a level, `fov` or `cell`, and what the embedding file says of how they were cut."""
 
@@ -40,11 +51,11 @@ class Images:
         return {"fov": "embeddings", "cell": "cell_embeddings"}[self.level]
 
 
-def open_images(inputs: Mapping[str, str], raw: str, mask_others: bool) -> Images:
+def open_images(inputs: Mapping[str, str], raw: str, cut: CellCut) -> Images:
     """The images of a step: cells where its `inputs` name them, else the fields below the folder `raw`."""
     if "cells" in inputs.keys():  # noqa: SIM118 (a list of Snakemake's has names as keys alone)
         crops = open_crops(inputs["pixels"], inputs["masks"])
-        return cell_images(read_table("cells", inputs["cells"]), crops, mask_others)
+        return cell_images(read_table("cells", inputs["cells"]), crops, cut)
     return field_images(read_table("fovs", inputs["fovs"]), Path(raw))
 
 
@@ -57,32 +68,21 @@ def field_images(fovs: pd.DataFrame, root: Path) -> Images:
     return Images("fov", images, {"level": "fov"})
 
 
-def cell_images(cells: pd.DataFrame, crops: Crops, mask_others: bool) -> Images:
-    """The kept cells of the table `cells`; with `mask_others`, other cells are at the field's background."""
+def cell_images(cells: pd.DataFrame, crops: Crops, cut: CellCut) -> Images:
+    """The kept cells of the table `cells`, cut from the stored crops as `cut` says.
+
+    Raises InputError if the store holds smaller crops.
+    """
     kept = cells[cells["kept"]].sort_values("cell_id")
-    columns = ["cell_id", "row", "pixel_size_um", "background_nucleus", "background_protein"]
-    images = [
-        Image(
-            name,
-            crops.side,
-            crops.side,
-            pixel_size_um,
-            partial(_read_cell, crops, row, background if mask_others else None),
-        )
-        for name, row, pixel_size_um, *background in kept[columns].itertuples(index=False)
-    ]
+    how = {"mask_others": cut.mask_neighbours, "padding": cut.padding}
+    images = []
+    for name, scale, cell in zip(kept["cell_id"], kept["pixel_size_um"], stored_cells(kept), strict=True):
+        side = side_px(cut.crop_um, scale)
+        images.append(Image(name, side, side, scale, partial(read_cell, crops, cell, side, **how)))
     footer = {
         "level": "cell",
-        "crop_px": str(crops.side),
-        "other_cells": "masked" if mask_others else "shown",
+        "crop_um": f"{cut.crop_um:g}",
+        "other_cells": "masked" if cut.mask_neighbours else "shown",
+        "padding": cut.padding,
     }
     return Images("cell", images, footer)
-
-
-def _read_cell(crops: Crops, row: int, background: list[int] | None) -> np.ndarray:
-    """Uint16 counts (2, side, side) of a crop, with other cells at `background` per channel if given."""
-    counts = crops.read([row])[0]
-    if background is None:
-        return counts
-    others = crops.masks([row], "others")
-    return np.where(others, np.array(background, np.uint16)[:, None, None], counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -16,35 +16,34 @@ from protloc.embed.images import Image, Images
 from protloc.embed.speed import speed_facts
 from protloc.embed.store import Named, write_embeddings
 from protloc.parallel import in_order
+from protloc.variants import Variant
 
 BLOCK = 8  # images that a CPU takes at once
 
 
 def embed_network(
     images: Images,
-    backbone: Mapping,
-    paths: Mapping[str, Path],
+    network: Network,
+    variants: Sequence[Variant],
+    path: Path,
     *,
     batch_size: int,
     threads: int,
 ) -> dict[str, str | float]:
-    """Write the embedding file of each strategy (the names of `paths`), all from one reading of the images.
+    """Write the embedding file of a row of the registry, all variants from one reading of the images.
 
-    `backbone` is a row of the registry. Gives what was measured: rate and device. Raises InputError for a bad
-    image, backbone or weights.
+    Gives what was measured: rate and device. Raises InputError for a bad image, backbone or weights.
     """
     torch.set_num_threads(1)  # a sum over several threads would depend on their number
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder = Encoder(Network.model_validate(backbone), list(paths), device)
+    encoder = Encoder(network, variants, device, images.level)
     encoded = (
         on_gpu(encoder, images.images, batch_size, threads)
         if device.type == "cuda"
         else on_cpu(encoder, images.images, threads)
     )
-    names = [image.name for image in images.images]
-    footers = {strategy: images.footer | encoder.footer(strategy) for strategy in paths}
-    rows = restore_order(encoded, names)
-    measured = write_embeddings(rows, images, paths, footers)
+    rows = restore_order(encoded, [image.name for image in images.images])
+    measured = write_embeddings(rows, images, path, encoder.footer())
     measured |= speed_facts(
         encoder, next(by_size(images.images, BLOCK)), measured["images_per_second"], threads
     )
@@ -52,13 +51,13 @@ def embed_network(
 
 
 def on_cpu(encoder: Encoder, images: Iterable[Image], threads: int) -> Iterator[Named]:
-    """Yield (name, vectors by strategy) from blocks of one size, each block in one of the threads.
+    """Yield (name, vectors by variant) from blocks of one size, each block in one of the threads.
 
     A kernel may sum in another order for a batch of another size, but not for other neighbours in a batch of
     the same size; so a block that lacks images is filled up, and an image has the same bits in any company.
     """
 
-    def encode(block: Batch) -> dict[str, np.ndarray]:
+    def encode(block: Batch) -> dict[Variant, np.ndarray]:
         counts = torch.from_numpy(read_batch(block, at_least=BLOCK))
         return encoder.encode(counts, block[0].pixel_size_um)
 
@@ -67,7 +66,7 @@ def on_cpu(encoder: Encoder, images: Iterable[Image], threads: int) -> Iterator[
 
 
 def on_gpu(encoder: Encoder, images: Iterable[Image], batch_size: int, threads: int) -> Iterator[Named]:
-    """Yield (name, vectors by strategy) from batches that threads read ahead into pinned memory."""
+    """Yield (name, vectors by variant) from batches that threads read ahead into pinned memory."""
 
     def read(batch: Batch) -> torch.Tensor:
         return torch.from_numpy(read_batch(batch)).pin_memory()
@@ -80,11 +79,11 @@ def on_gpu(encoder: Encoder, images: Iterable[Image], batch_size: int, threads: 
         yield from in_rows([(earlier[0], to_host(earlier[1]))])
 
 
-def in_rows(encoded: Iterable[tuple[Batch, dict[str, np.ndarray]]]) -> Iterator[Named]:
-    """Yield (name, vectors by strategy) for each image of each batch."""
+def in_rows(encoded: Iterable[tuple[Batch, dict[Variant, np.ndarray]]]) -> Iterator[Named]:
+    """Yield (name, vectors by variant) for each image of each batch."""
     for batch, vectors in encoded:
         for row, image in enumerate(batch):
-            yield image.name, {strategy: block[row] for strategy, block in vectors.items()}
+            yield image.name, {variant: block[row] for variant, block in vectors.items()}
 
 
 def device_name(device: torch.device) -> str:

@@ -43,7 +43,7 @@ def peak(device: torch.device, precision: torch.dtype) -> float:
 
 
 def closeness(encoder: Encoder, counts: torch.Tensor, pixel_size_um: float) -> float:
-    """The smallest cosine in a batch, over all strategies, of a vector to the same in float32."""
+    """The smallest cosine in a batch, over all variants, of a vector to the same in float32."""
     if encoder.precision == torch.float32:
         return 1.0
     exact = encoder.vectors(counts, pixel_size_um, torch.float32)
@@ -57,7 +57,7 @@ def closeness(encoder: Encoder, counts: torch.Tensor, pixel_size_um: float) -> f
 def speed_facts(encoder: Encoder, batch: Batch, images_per_second: float, threads: int) -> dict[str, float]:
     """What varies from run to run and tells whether a speed is normal: for the record, not for the file.
 
-    gflop_per_image: of products and convolutions, all strategies together. share_of_peak: of what `threads`
+    gflop_per_image: of products and convolutions, all variants together. share_of_peak: of what `threads`
     cores, or the GPU, can do. closest_to_float32: see `closeness`.
     """
     counts, scale = torch.from_numpy(read_batch(batch)), batch[0].pixel_size_um

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from protloc.config.backbones import Backbone, Network
+from protloc.config.backbones import Backbone, Network, stored_crop_um
 from protloc.config.load import load_backbones, load_study, read_yaml
-from protloc.config.settings import Study
+from protloc.config.settings import Cells, Study
 from protloc.config.sources import read_sources
+from protloc.cut import side_px
 from protloc.estimate.arithmetic import parameters
 from protloc.estimate.rates import CORE, GPU, Rate, measured, read_rates
-from protloc.estimate.size import Size, of_cells, probed, size_of, tuned
+from protloc.estimate.size import Size, probed, size_of, tuned
 from protloc.estimate.work import Work, work_of
 from protloc.images import CHANNELS
 from protloc.models.strategies import matrices
 from protloc.modules import SCRIPTS
+from protloc.study_variants import cell_backbones, variants_of
 
 ROOT = SCRIPTS.parent
 HANDMADE = 74  # numbers in a vector
@@ -103,11 +105,11 @@ def _room(study: Study, used: Mapping[str, Backbone], size: Size, rates: Mapping
             f"Transfer: images {images / GB:,.1f} GB, weights {least}{weights / GB:,.1f} GB "
             f"({len(fetched)} files): {least}{minutes:,.0f} min"
         )
-    crops = size.cells * (2 * len(CHANNELS) + 2 / 8) * size.crop_px**2
-    vectors = 4 * sum(
-        _width(row, study) * (size.fields + size.cells * (name in of_cells(study, used)))
-        for name, row in used.items()
-    )
+    shown = [used[name] for name in cell_backbones(study)]
+    stored = side_px(stored_crop_um(shown, study.cells or Cells()), size.pixel_size_um)
+    crops = size.cells * (2 * len(CHANNELS) + 2 / 8) * stored**2
+    vectors = 4 * sum(_width(name, row, study, "fov") * size.fields for name, row in used.items())
+    vectors += 4 * sum(_width(name, used[name], study, "cell") * size.cells for name in cell_backbones(study))
     tested = study.splits.test_share * size.fields if study.splits else 0
     answers = PREDICTION_BYTES * tested * (probed(study, used) + tuned(study, used))
     parts = {"images": images, "crops": crops, "embeddings": vectors, "predictions": 2 * answers}
@@ -115,9 +117,10 @@ def _room(study: Study, used: Mapping[str, Backbone], size: Size, rates: Mapping
     yield f"Disk: {sum(parts.values()) / GB:,.1f} GB ({said}), and the weights"
 
 
-def _width(backbone: Backbone, study: Study) -> int:
-    """Numbers in the vectors of an image, all strategies together."""
+def _width(name: str, backbone: Backbone, study: Study, level: str) -> int:
+    """Numbers in the vectors of an image, all variants together."""
     if not isinstance(backbone, Network):
         return HANDMADE
-    several = (len(matrices(name, backbone.slots, backbone.natural)) for name in study.embedding.strategies)
+    variants = variants_of(study, name, backbone, level)
+    several = (len(matrices(of.strategy, backbone.slots, backbone.natural)) for of in variants)
     return sum(several) * parameters(backbone)[1]

@@ -9,6 +9,7 @@ from itertools import product
 from protloc.config.backbones import Backbone, Network
 from protloc.config.settings import Finetune, Study
 from protloc.opencell import FIELD_BYTES, FIELD_PX, FIELDS, PIXEL_SIZE_UM, PROTEINS
+from protloc.study_variants import finetuned_variants, variants_of
 
 CELLS_PER_FIELD = 40  # a field of OpenCell's has 25 to 60
 
@@ -24,6 +25,11 @@ class Size:
     crop_px: int
     pixel_size_um: float
     field_bytes: int
+
+    @property
+    def field_um(self) -> float:
+        """The side of a field, µm."""
+        return self.field_px * self.pixel_size_um
 
 
 def size_of(study: Study, fields: int | None = None) -> Size:
@@ -42,24 +48,23 @@ def size_of(study: Study, fields: int | None = None) -> Size:
 
 
 def runs(study: Study, group: Finetune | None = None) -> Sequence[tuple[float, int]]:
-    """Fraction and seed of each run on a route, over all units and policies: of the splits, or `group`."""
+    """Share of the training part and seed of each run on a route, over all units and policies.
+
+    They are those of the splits, or of `group`. A few-shot run is counted as the smallest fraction.
+    """
     splits = study.splits
     if splits is None:
         return []
     names = {"units": "units", "policies": "label_policies", "fractions": "fractions", "seeds": "seeds"}
     chosen = [getattr(group, own, None) or getattr(splits, its) for own, its in names.items()]
+    shots = splits.shots if group is None or group.shots is None else group.shots
+    chosen[2] = [*chosen[2], *[min(chosen[2])] * len(shots)]
     return [(fraction, seed) for _, _, fraction, seed in product(*chosen)]
 
 
-def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str]) -> int:
-    """How many pairs of a backbone and a strategy there are of some backbones: features have one each."""
-    strategies = len(study.embedding.strategies)
-    return sum(strategies if isinstance(used[name], Network) else 1 for name in names)
-
-
-def of_cells(study: Study, used: Mapping[str, Backbone]) -> Sequence[str]:
-    """The backbones that cells are embedded with."""
-    return (study.cells.backbones or list(used)) if study.cells else []
+def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str], level: str = "fov") -> int:
+    """How many variants some backbones have in all: features have one each."""
+    return sum(len(variants_of(study, name, used[name], level)) for name in names)
 
 
 def probed(study: Study, used: Mapping[str, Backbone]) -> int:
@@ -72,5 +77,5 @@ def tuned(study: Study, used: Mapping[str, Backbone]) -> int:
     if study.finetune is None:
         return 0
     networks = [name for name, row in used.items() if isinstance(row, Network)]
-    strategies = study.finetune.strategies or study.embedding.strategies
-    return len(study.finetune.backbones or networks) * len(strategies) * len(runs(study, study.finetune))
+    variants = sum(len(finetuned_variants(study, name, used[name])) for name in networks)
+    return variants * len(runs(study, study.finetune))

@@ -17,12 +17,13 @@ from protloc.evaluate.bootstrap import PERCENTILES, mean_of_runs
 from protloc.evaluate.holm import holm
 from protloc.tables import TABLES
 
-Route = tuple[str, str, str]  # task, backbone, strategy
-Setting = tuple[str, str, str, float, int | None, str]  # level, split unit, label policy, fraction, k, metric
-SETTING = ("level", "split_unit", "label_policy", "fraction", "k", "metric")
+Route = tuple[str, str, str, float]  # task, backbone, strategy, scale
+SIDE = ("task", "backbone", "strategy", "scale")
+SETTING = ("level", "split_unit", "label_policy", "fraction", "shots", "k", "metric")
+Setting = tuple[str, str, str, float, int, int | None, str]  # of these columns
 FAMILY = ["task", *SETTING]
 METRICS = ("macro_f1", "protein_macro_f1")
-TRAINED, NO_STRATEGY = "finetune", "none"
+TRAINED, BEFORE, NO_STRATEGY = "finetune", "finetune_epoch_0", "none"
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def compare(sides: Sequence[Side]) -> pd.DataFrame:
         for compared, first, other in pairs[setting[0]]:
             # Who fine-tunes at the full fraction alone has not lost the others.
             if first in there or (other in there and compared != "training"):
-                names = dict(zip(("task", "backbone", "strategy"), first, strict=True))
-                names |= dict(zip(("other_task", "other_backbone", "other_strategy"), other, strict=True))
+                names = dict(zip(SIDE, first, strict=True))
+                names |= dict(zip([f"other_{name}" for name in SIDE], other, strict=True))
                 found = _difference(there.get(first), there.get(other))
                 rows.append(dict(zip(SETTING, setting, strict=True)) | names | {"compared": compared} | found)
     table = pd.DataFrame(rows, columns=[column.name for column in TABLES["comparisons"].columns])
@@ -77,14 +78,16 @@ def compare(sides: Sequence[Side]) -> pd.DataFrame:
 def _pairs(routes: Sequence[Route]) -> Iterator[tuple[str, Route, Route]]:
     """What is compared, and the two routes; not all pairs of everything."""
     for first, other in combinations(routes, 2):
-        (task, backbone, strategy), (other_task, other_backbone, other_strategy) = first, other
-        strategies = {strategy, other_strategy}
-        if task == other_task and backbone == other_backbone:
-            yield "strategy", first, other
-        elif task == other_task and len(strategies - {NO_STRATEGY}) < 2:  # controls have no strategy
+        same = {name: own == its for name, own, its in zip(SIDE, first, other, strict=True)}
+        strategies = {first[2], other[2]}
+        if BEFORE in (first[0], other[0]):  # the same head on the same network, which is not yet trained
+            if first[0] == TRAINED and first[1:] == other[1:]:
+                yield "training", first, other
+        elif same["task"] and same["backbone"]:
+            if same["scale"] != same["strategy"]:  # one of them differs
+                yield "strategy" if same["scale"] else "scale", first, other
+        elif same["task"] and same["scale"] and len(strategies - {NO_STRATEGY}) < 2:  # features have none
             yield "backbone", first, other
-        elif first[1:] == other[1:] and TRAINED in (task, other_task):
-            yield "training", *sorted((first, other), key=lambda route: route[0] != TRAINED)
 
 
 def _difference(first: Side | None, other: Side | None) -> dict[str, float]:
@@ -100,8 +103,8 @@ def _difference(first: Side | None, other: Side | None) -> dict[str, float]:
     for seed, own, row in zip(seeds, tested, rows[1], strict=True):
         if not np.array_equal(own, other.proteins[row]):
             raise InputError(
-                f"{'/'.join(first.route)} and {'/'.join(other.route)}: other proteins were tested at "
-                f"{first.setting}, seed {seed}; run again with --forcerun split"
+                f"{first.route} and {other.route}: other proteins were tested at {first.setting}, "
+                f"seed {seed}; run again with --forcerun split"
             )
     values = first.values[rows[0]] - other.values[rows[1]]
     found |= {"difference": values.mean(), "proteins": len(np.unique(np.concatenate(tested)))}
@@ -128,6 +131,6 @@ def two_sided(difference: float, error: float, proteins: int) -> float:
 def _report(short: pd.DataFrame) -> None:
     """Log how many comparisons lack runs, and the sides of the first."""
     if len(short):
-        names = [[f"{side}{name}" for name in ("task", "backbone", "strategy")] for side in ("", "other_")]
-        sides = ["/".join(short.iloc[0][of_side]) for of_side in names]
+        names = [[f"{side}{name}" for name in SIDE] for side in ("", "other_")]
+        sides = ["/".join(map(str, short.iloc[0][of_side])) for of_side in names]
         logging.warning("%d comparisons lack runs of one side, e.g. %s and %s", len(short), *sides)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from protloc.config.published import Claim
-from protloc.evaluate.paired import TRAINED
+from protloc.evaluate.paired import BEFORE, TRAINED
+from protloc.models.strategies import RANDOM
 from protloc.opencell import FIELDS
 from protloc.tables import TABLES
 
@@ -97,7 +98,10 @@ def _lacking(claim: Claim) -> str:
 
 
 def _at_full(table: pd.DataFrame) -> pd.DataFrame:
-    return table[(table["metric"] == METRIC) & (table["fraction"] == FULL)]
+    """Macro F1 in the test part with all of the labelled data, at the backbones' own scales."""
+    own = (table[[name for name in ("scale", "other_scale") if name in table]] == 1).all(axis=1)
+    table = table[(table["metric"] == METRIC) & (table["fraction"] == FULL) & (table["shots"] == 0) & own]
+    return table[table["subset"] == "test"] if "subset" in table else table
 
 
 def _both_ways(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -122,12 +126,17 @@ def _of(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
     for name in names:
         wanted = getattr(claim, name)
         if wanted:
-            chosen &= table[name] == wanted
+            chosen &= _is_drawn(table[name]) if wanted == RANDOM else table[name] == wanted
     return table.loc[chosen, columns]
+
+
+def _is_drawn(strategies: pd.Series) -> pd.Series:
+    """Which strategies are draws of a random mapping: a claim about it is about each of them."""
+    return strategies.str.startswith(f"{RANDOM}_", na=False)
 
 
 def _is_of(task: str, tasks: pd.Series) -> pd.Series:
     """Which tasks a claim is about: of neighbours the plain vote, of probes every head."""
     if task == "frozen":
-        return ~tasks.isin([TRAINED, *NEIGHBOURS])
+        return ~tasks.isin([TRAINED, BEFORE, *NEIGHBOURS])
     return tasks == task

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from protloc.figures.looks import Look, Route, looks_of_routes
 from protloc.figures.names import LETTER_MM
-from protloc.figures.shortcut_rows import KNN, NEAREST, UNITS
+from protloc.figures.shortcut_rows import KNN, NEAREST, PADDED, UNITS
 from protloc.figures.style import EDGE_MM, GREY, INK, MM, SMALL_PT, WIDTH_MM, note, sheet, write
 
 HEADING, LEGEND, TITLE, ROW, AXIS, GAP, FOOT, EMPTY = 5.0, 5.0, 4.5, 4.6, 9.0, 4.0, 9.0, 8.0  # mm
@@ -21,6 +21,8 @@ TITLES = dict(
         NEAREST, ("of the same protein", "of the same field", "of the field within the protein*"), strict=True
     )
 )
+PADDED_TITLES = dict(zip(PADDED, ("padded", "not padded"), strict=True))
+PADDED_HEADING = "How often the crop of the nearest cell is padded, if that of the cell itself is …"
 TASKS = {"finetune": "fine-tuned", KNN: "neighbours"}
 MARKS = dict(zip(UNITS, ("o", "s", "^"), strict=True))
 KNOWN = {
@@ -30,6 +32,7 @@ KNOWN = {
 }
 STEP = 0.24  # of a row, between the ways to split
 NO_NEAREST = "There are no single cells with labels, so nothing is known of nearest cells."
+NO_PADDING = "No crop that is shown reaches beyond its field: none is padded."
 NO_SCORES = "The runs were split in one way alone: there is nothing to compare."
 NEAREST_NOTE = (
     "* of cells whose nearest is of their protein and might be of another of its fields. "
@@ -46,34 +49,36 @@ def draw_shortcuts(
     simulated: bool,
     outputs: Sequence[Path],
 ) -> None:
-    """Write the figure: above how often the nearest cell is of the same protein or field, below macro F1.
+    """Write the figure: how often the nearest cell is of the same protein or field, or padded; macro F1.
 
     `rows` are those of `shortcut_rows`, `titles` and `controls` are by backbone. Where either is not known
     the figure says so.
     """
     looks = looks_of_routes(rows, titles, controls)
-    parts = [rows[rows["panel"] != "macro_f1"], rows[rows["panel"] == "macro_f1"]]
-    heights = [_height(part, legend) for part, legend in zip(parts, (0.0, LEGEND), strict=True)]
-    with sheet(EDGE_MM + sum(heights) + GAP + FOOT, outputs) as figure:
+    nearest, padded = (rows[rows["panel"].isin(panels)] for panels in (NEAREST, PADDED))
+    scores = rows[rows["panel"] == "macro_f1"]
+    heights = [_height(nearest), _height(padded) if len(nearest) else 0.0, _height(scores, LEGEND)]
+    with sheet(EDGE_MM + sum(heights) + 2 * GAP + FOOT, outputs) as figure:
         top = EDGE_MM
         write(figure, "How often the nearest cell is …", top, fontweight="bold")
-        if parts[0].empty:
-            write(figure, NO_NEAREST, top + HEADING, color=GREY)
-        else:
-            _draw_nearest(figure, top + HEADING, parts[0], looks)
+        _draw_nearest(figure, top + HEADING, nearest, looks, TITLES, NO_NEAREST)
         top += heights[0] + GAP
+        if heights[1]:
+            write(figure, PADDED_HEADING, top, fontweight="bold")
+            _draw_nearest(figure, top + HEADING, padded, looks, PADDED_TITLES, NO_PADDING)
+        top += heights[1] + GAP
         write(figure, "Macro F1, if what is known of a test image beforehand is …", top, fontweight="bold")
-        if parts[1].empty:
+        if scores.empty:
             write(figure, NO_SCORES, top + HEADING, color=GREY)
         else:
-            _draw_legend(figure, top + HEADING, parts[1])
-            _draw_scores(figure, top + HEADING + LEGEND, parts[1], looks)
+            _draw_legend(figure, top + HEADING, scores)
+            _draw_scores(figure, top + HEADING + LEGEND, scores, looks)
         notes = [NEAREST_NOTE, SCORES_NOTE]
-        notes = [text for text, part in zip(notes, parts, strict=True) if len(part)]
+        notes = [text for text, part in zip(notes, (nearest, scores), strict=True) if len(part)]
         note(figure, "".join([*notes, CONTROLS_NOTE] if notes else []), simulated)
 
 
-def _height(rows: pd.DataFrame, legend: float) -> float:
+def _height(rows: pd.DataFrame, legend: float = 0.0) -> float:
     """The height of a part in mm."""
     if rows.empty:
         return HEADING + EMPTY
@@ -112,10 +117,20 @@ def _panels(
     return axes, routes
 
 
-def _draw_nearest(figure: Figure, top: float, rows: pd.DataFrame, looks: Mapping[Route, Look]) -> None:
-    """Draw shares with what a random neighbour would give."""
-    axes, routes = _panels(figure, top, rows, looks, list(TITLES.values()))
-    for axis, panel in zip(axes, TITLES, strict=True):
+def _draw_nearest(
+    figure: Figure,
+    top: float,
+    rows: pd.DataFrame,
+    looks: Mapping[Route, Look],
+    titles: Mapping[str, str],
+    nothing: str,
+) -> None:
+    """Draw shares with what a random neighbour would give, a panel each of `titles`; of no rows `nothing`."""
+    if rows.empty:
+        write(figure, nothing, top, color=GREY)
+        return
+    axes, routes = _panels(figure, top, rows, looks, list(titles.values()))
+    for axis, panel in zip(axes, titles, strict=True):
         of_panel = rows[rows["panel"] == panel].set_index(["backbone", "strategy"])
         for place, route in enumerate(routes):
             if route in of_panel.index:

@@ -19,6 +19,7 @@ from protloc.figures.looks import MARKERS, Look
 from protloc.figures.panels import POLICIES, UNITS, amount, counted_seeds, of_panel, units_and_policies
 from protloc.figures.rows import NAME_MM, NEAR, NONE, Rows
 from protloc.figures.style import COLOURS, EDGE_MM, GREY, MM, SMALL_PT, WIDTH_MM, missing, note, plain, sheet
+from protloc.variants import parse
 
 TOP, LEGEND, TITLE, BOTTOM, LINE, GAP, BETWEEN, EMPTY = 3.5, 4.5, 3.2, 11.0, 2.7, 9.0, 7.0, 30.0  # mm
 HALF = 2.0  # mm: half of the last number below an axis
@@ -87,8 +88,8 @@ def _axes(figure: Figure, shape: tuple[int, int], top: float, bottom: float, apa
 
 
 def _looks(asked: Asked) -> dict[str, Look]:
-    """The look of each strategy."""
-    names = dict.fromkeys(strategy for _, strategy in asked.routes if strategy != NONE)
+    """The look of each strategy, the same for all draws of a random mapping and at all scales."""
+    names = dict.fromkeys(parse(name).family for _, name in asked.routes if name != NONE)
     return {
         name: {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)]}
         for number, name in enumerate(names)
@@ -107,8 +108,9 @@ def _panel(
         if own:
             _band(axis, own, sides, OWN, 0.2)
         if route in of_route:
-            look = looks.get(route[1], {"color": GREY, "marker": "D"})
+            look = looks.get(parse(route[1]).family, {"color": GREY, "marker": "D"})
             _dot(axis, of_route[route], sum(sides) / 2, look, rows)
+            _name_scale(axis, of_route[route], sum(sides) / 2, look, rows)
         else:
             place = {"textcoords": "offset points", "va": "center_baseline"}
             words = {"color": GREY, "fontsize": min(SMALL_PT, WORD_PT * rows.slot)}
@@ -127,6 +129,16 @@ def _dot(axis: Axes, row: Any, middle: float, look: Look, rows: Rows) -> None:
             _band(axis, row, (0, rows.height), COMMON, 0.1)
     axis.hlines(middle, row.low, row.high, color=look["color"], linewidth=1.0, zorder=3)
     axis.plot([row.mean], [middle], linestyle="", clip_on=False, zorder=4, **look)
+
+
+def _name_scale(axis: Axes, row: Any, middle: float, look: Look, rows: Rows) -> None:
+    """Write the scale beside a score, if it is not the backbone's own."""
+    scale = parse(row.strategy).scale
+    if scale != 1:
+        end = row.mean if np.isnan(row.high) else row.high
+        size = min(SMALL_PT, WORD_PT * rows.slot)
+        place = {"textcoords": "offset points", "va": "center_baseline", "fontsize": size}
+        axis.annotate(f"×{scale:g}", (end, middle), (2, 0), color=look["color"], **place)
 
 
 def _band(axis: Axes, row: Any, sides: tuple[float, float], colour: str, order: float) -> None:
@@ -152,6 +164,8 @@ def _lines(scores: pd.DataFrame, asked: Asked, bands: bool) -> list[str]:
         seeds = counted_seeds(scores["runs"])
         said += [f"Frozen probes, {amount(scores)}. Means over {seeds}; lines: 95 % intervals by"]
         said += [f"bootstrap over proteins.{_bands(scores, bands)}"]
+        if any(parse(name).scale != 1 for _, name in asked.routes):
+            said += ["×2: shown at twice the backbone's own px per µm."]
     bare = scores[scores[["low", "high"]].isna().any(axis=1)]
     said += asked.lacking(scores, "mean", "a score")
     said += asked.without(routes_of(bare[bare["mean"].notna()]), "an interval")

@@ -119,5 +119,5 @@ def missing(figure: Figure, text: str) -> None:
 
 
 def plain(label: str) -> str:
-    """A localization as people write it."""
-    return label.replace("_", " ")
+    """A localization, or a strategy with its scale, as people write it."""
+    return label.replace("_", " ").replace("-x", ", scale ")

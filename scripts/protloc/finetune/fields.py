@@ -13,7 +13,8 @@ from protloc.config.backbones import Network
 from protloc.errors import InputError
 from protloc.fields import Field
 from protloc.images import CHANNELS
-from protloc.models.preprocess import prepare, shown
+from protloc.models.preprocess import prepare
+from protloc.models.view import view_of
 from protloc.parallel import in_order
 from protloc.progress import progress
 
@@ -30,6 +31,7 @@ class Fields:
 
     def __init__(self, fields: Sequence[Field], root: Path, network: Network) -> None:
         self._fields, self._root, self._network = fields, root, network
+        self._view = view_of(network, "fov")
         self.sizes = [self._size(field) for field in fields]
         self._kept: dict[int, Tensor] = {}
 
@@ -63,11 +65,9 @@ class Fields:
         return px
 
     def _size(self, field: Field) -> tuple[int, int]:
-        factor, multiple = field.pixel_size_um / self._network.um_per_px, self._network.size_multiple
-        return shown(field.height, factor, multiple), shown(field.width, factor, multiple)
+        return self._view.shown(field.height, field.width, field.pixel_size_um)
 
     def _read(self, place: int) -> Tensor:
         field, network = self._fields[place], self._network
         counts = torch.from_numpy(field.read(self._root))[None]
-        scale = (field.pixel_size_um, network.um_per_px, network.size_multiple)
-        return prepare(counts, *scale, CPU, network.normalization)[0]
+        return prepare(counts, field.pixel_size_um, self._view, CPU, network.normalization)[0]

@@ -83,7 +83,7 @@ class Run:
         """Rows of `neighbours` with `unit` kept apart, without label policy and seed."""
         found, ids = self.found[unit], self.cells["cell_id"].to_numpy(object)
         classes = self.classes.to_numpy(object)
-        return self.cells[["cell_id", "gene", "fov_id"]].assign(
+        return self.cells[["cell_id", "gene", "fov_id", "padded_fraction"]].assign(
             apart=unit,
             truth=self.cells["label"],
             k=[self.k] * len(self.cells),

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from protloc.draw import draw
 from protloc.errors import InputError
-from protloc.knn.draw import draw
 from protloc.knn.run import APART, LISTED, Run
 
 
@@ -28,10 +28,10 @@ def knn_runs(
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of `neighbours` of each run.
 
-    `names` are the cells of the float32 `vectors` (cells, dimension), `labels` is the table `cell_labels`. A
-    k larger than some gallery of a label policy is left out of all its runs and reported: policies differ in
-    size, and the small one should not stop the large one. Raises InputError if a policy keeps no cell or no
-    k, or if a vector is zero.
+    `names` are the cells of the float32 `vectors` (cells, dimension), `labels` is `cell_labels` with the
+    column padded_fraction. A k larger than some gallery of a label policy is left out of all its runs and
+    reported: policies differ in size, and the small one should not stop the large one. Raises InputError if a
+    policy keeps no cell or no k, or if a vector is zero.
     """
     position = pd.Series(np.arange(len(names)), index=pd.Index(names))
     for policy, of_policy in labels.groupby("label_policy"):

@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from protloc.atomic import write_text
+from protloc.cell_view import crops_of_width
 from protloc.config.settings import Study
 from protloc.contrast import TINTS
 from protloc.crops import Crops, open_crops
@@ -48,6 +49,7 @@ def write_label_page(
     if chosen.empty:
         raise InputError(f"{results}/cells.parquet: kept: no cell is; name fewer flags in cells.exclude")
     crops = open_crops(results / "crops/pixels.npy", results / "crops/masks.npy")
+    crops = crops_of_width(crops, cells, study.cells.crop_um)
     data = page_data(study.study, study.classes, cells, chosen, crops, answers)
     write_text(output, render(data))
     size = output.stat().st_size / 1e6

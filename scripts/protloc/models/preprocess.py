@@ -1,7 +1,7 @@
 """From camera counts to what a network is shown, on the network's own device: the one place for it.
 
-Each field and channel is scaled by itself, resized to the network's µm per px, and, where its row says so,
-standardized. Mean and standard deviation per slot are constants, and so in the first convolution (`folding`).
+Each image is scaled from its own counts, resized as its view says, and, where its row says so, standardized.
+Mean and standard deviation per slot are constants, and so in the first convolution (`folding`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from protloc.models.view import View
+
 LOW, HIGH = 0.01, 0.999  # the camera's offset; and all but the brightest specks
 EPSILON = 1e-7  # of DINO4Cells
 
@@ -21,18 +23,17 @@ EPSILON = 1e-7  # of DINO4Cells
 def prepare(
     counts: Tensor,
     pixel_size_um: float,
-    um_per_px: float,
-    size_multiple: int,
+    view: View,
     device: torch.device,
     normalization: str = "percentiles",
 ) -> Tensor:
-    """Float32 (batch, channel, height, width) at `um_per_px`, for uint16 counts of that shape.
+    """Float32 (batch, channel, height, width) as a view shows uint16 counts of that shape.
 
     From 0 to 1, but for `standardize`, which has mean 0 and standard deviation 1.
     """
     steps = NORMALIZATIONS[normalization]
     intensity = steps.scale(counts.to(device, non_blocking=True))
-    size = [shown(side, pixel_size_um / um_per_px, size_multiple) for side in counts.shape[-2:]]
+    size = view.shown(*counts.shape[-2:], pixel_size_um)
     resized = interpolate(intensity, size=size, mode="bilinear", antialias=True, align_corners=False)
     return steps.finish(resized)
 
@@ -65,6 +66,15 @@ def stretch(counts: Tensor) -> Tensor:
     return _between(counts, values.amin(dim=(-2, -1), keepdim=True), values.amax(dim=(-2, -1), keepdim=True))
 
 
+def stretch_together(counts: Tensor) -> Tensor:
+    """Each image from the minimum to the maximum of all its channels as 0 to 1; a constant one becomes 0.
+
+    So SubCell is trained: czi-ai/sub-cell-embed@a81b11c:data/dataset.py:18-26.
+    """
+    values, axes = counts.float(), (-3, -2, -1)
+    return _between(counts, values.amin(dim=axes, keepdim=True), values.amax(dim=axes, keepdim=True))
+
+
 def _between(counts: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """The counts with `low` as 0 and `high` as 1, float32."""
     return counts.float().sub_(low).div_((high - low).clamp(min=1))
@@ -79,11 +89,6 @@ def standardize(images: Tensor) -> Tensor:
     wide = images.double()
     std, mean = torch.std_mean(wide, dim=(-2, -1), correction=0, keepdim=True)
     return ((wide - mean) / (std + EPSILON)).to(images.dtype)
-
-
-def shown(side: int, factor: float, multiple: int) -> int:
-    """A side in px after scaling by `factor`, rounded to a multiple, at least one."""
-    return max(1, round(side * factor / multiple)) * multiple
 
 
 class Steps(NamedTuple):
@@ -107,15 +112,20 @@ NORMALIZATIONS = {
     "percentiles": Steps(
         rescale,
         _as_is,
-        "each field and channel: percentiles 1 and 99.9 to 0 and 1, clipped; antialiased bilinear",
+        "each image and channel: percentiles 1 and 99.9 to 0 and 1, clipped; antialiased bilinear",
     ),
     "minmax": Steps(
-        stretch, _as_is, "each field and channel: minimum and maximum to 0 and 1; antialiased bilinear"
+        stretch, _as_is, "each image and channel: minimum and maximum to 0 and 1; antialiased bilinear"
+    ),
+    "minmax_joint": Steps(
+        stretch_together,
+        _as_is,
+        "each image: minimum and maximum of all channels together to 0 and 1; antialiased bilinear",
     ),
     "standardize": Steps(
         stretch,
         standardize,
-        "each field and channel: minimum and maximum to 0 and 1; antialiased bilinear; "
+        "each image and channel: minimum and maximum to 0 and 1; antialiased bilinear; "
         "(x - mean) / (std + 1e-7)",
     ),
 }

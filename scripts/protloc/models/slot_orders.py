@@ -24,6 +24,7 @@ from protloc.models.preprocess import prepare
 from protloc.models.retrieval import effective_dimensions, same_label_precision
 from protloc.models.sample import LabelledField
 from protloc.models.strategies import Matrix, matrices
+from protloc.models.view import view_of
 from protloc.models.weights import build
 from protloc.progress import progress
 
@@ -70,10 +71,12 @@ def _vectors(
     model = build(network).to(device)
     folded = {order: fold(model, matrix, *network.moments) for order, matrix in _matrices(network).items()}
     rows: dict[tuple[str, ...], list[Tensor]] = {order: [] for order in folded}
-    scale = (pixel_size_um, network.um_per_px, network.size_multiple)
+    view = view_of(network, "fov")
     with torch.inference_mode():
         for field in progress(fields, total=len(fields), unit="fields"):
-            images = prepare(torch.from_numpy(field.pixels)[None], *scale, device, network.normalization)
+            images = prepare(
+                torch.from_numpy(field.pixels)[None], pixel_size_um, view, device, network.normalization
+            )
             for order, one in folded.items():
                 rows[order].append(one(images)[0].float().cpu())
     return {order: torch.stack(found).numpy() for order, found in rows.items()}

@@ -18,7 +18,50 @@ from protloc.errors import InputError
 from protloc.images import CHANNELS
 
 Matrix = tuple[tuple[float, ...], ...]
-SEED = 0  # of map_random; the matrix it gives is written into the embedding file
+SEED = 0  # of the order in which random mappings are drawn; the matrices are written into the embedding file
+RANDOM = "map_random"
+
+
+def draws_of(strategies: Sequence[str], random_draws: int) -> list[str]:
+    """The strategies with `map_random` as its draws, `map_random_1` and up: one mapping says little."""
+    draws = [f"{RANDOM}_{number}" for number in range(1, random_draws + 1)]
+    return [name for strategy in strategies for name in (draws if strategy == RANDOM else [strategy])]
+
+
+def possible(
+    strategies: Sequence[str], slots: Sequence[str], natural: Mapping[str, str]
+) -> dict[str, tuple[Matrix, ...]]:
+    """The matrices of each strategy that these slots allow; a single slot takes one channel per pass.
+
+    Raises InputError if they allow none.
+    """
+    found: dict[str, tuple[Matrix, ...]] = {}
+    reasons = []
+    for strategy in strategies:
+        try:
+            found[strategy] = tuple(matrices(strategy, slots, natural))
+        except InputError as error:
+            reasons.append(error)
+    if not found:
+        raise reasons[0]
+    return found
+
+
+def distinct(
+    strategies: Sequence[str], slots: Sequence[str], natural: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The strategies that differ on these slots, each with the later ones that have the same matrices.
+
+    Of two slots, say, replicate_fill leaves none to fill: it is map_natural.
+    """
+    first: dict[tuple[Matrix, ...], str] = {}
+    found: dict[str, list[str]] = {}
+    for strategy, of_strategy in possible(strategies, slots, natural).items():
+        name = first.setdefault(of_strategy, strategy)
+        found.setdefault(name, [])
+        if name != strategy:
+            found[name].append(strategy)
+    return found
 
 
 def matrices(strategy: str, slots: Sequence[str], natural: Mapping[str, str]) -> list[Matrix]:
@@ -32,6 +75,8 @@ def matrices(strategy: str, slots: Sequence[str], natural: Mapping[str, str]) ->
         raise InputError(
             f"config/backbones.yaml: natural: name one of the slots {list(slots)} for channel {missing[0]}"
         )
+    if strategy.startswith(f"{RANDOM}_"):
+        return map_random(slots, natural, int(strategy.rpartition("_")[2]))
     return STRATEGIES[strategy](slots, natural)
 
 
@@ -40,8 +85,11 @@ def map_natural(slots: Sequence[str], natural: Mapping[str, str]) -> list[Matrix
     return [_matrix(slots, _own_slots(natural))]
 
 
-def map_random(slots: Sequence[str], natural: Mapping[str, str]) -> list[Matrix]:
-    """Each channel in a slot of its own that is not its natural one: the control of `map_natural`."""
+def map_random(slots: Sequence[str], natural: Mapping[str, str], draw: int = 1) -> list[Matrix]:
+    """Each channel in another slot than its natural one: the control of `map_natural`.
+
+    Draws differ as long as there are mappings left, then they begin again.
+    """
     orders = [
         order
         for order in permutations(slots, len(CHANNELS))
@@ -51,7 +99,8 @@ def map_random(slots: Sequence[str], natural: Mapping[str, str]) -> list[Matrix]
         raise InputError(
             f"config/backbones.yaml: map_random: slots {list(slots)} leave no order but the natural one"
         )
-    order = random.Random(SEED).choice(orders)
+    random.Random(SEED).shuffle(orders)
+    order = orders[(draw - 1) % len(orders)]
     return [_matrix(slots, dict(zip(order, CHANNELS, strict=True)))]
 
 
@@ -71,10 +120,12 @@ def channelwise_concat(slots: Sequence[str], natural: Mapping[str, str]) -> list
 
 
 def adapt(slots: Sequence[str], natural: Mapping[str, str]) -> list[Matrix]:
-    """What timm does to a first convolution when asked for fewer inputs, whatever the slots mean.
+    """What timm does to a first convolution of three inputs when asked for fewer, whatever the slots mean.
 
-    Channel c takes the weights of slot c, going round, times slots / channels (timm 1.0.31,
-    `adapt_input_conv`).
+    Channel c takes the weights of slot c, in turn, times slots / channels (timm 1.0.31, `adapt_input_conv`).
+    timm refuses other numbers of inputs than three; here the rule is carried on. With the slots of the Human
+    Protein Atlas it puts the nucleus into the microtubules' and the protein into its natural slot, both
+    doubled, so there it is no neutral control.
     """
     gain = len(slots) / len(CHANNELS)
     rows = range(len(slots))

@@ -8,14 +8,16 @@ import torch
 from torch import Generator, Tensor
 
 from protloc.config.settings import Pretraining
-from protloc.pretrain.crops import views
+from protloc.pretrain.crops import Canvas, views
 
 ORDER, VIEWS = range(2)
 
 
 def order(epoch: int, images: int, settings: Pretraining) -> list[int]:
-    """The images of an epoch in random order."""
-    return torch.randperm(images, generator=_generator(settings.seed, ORDER, epoch)).tolist()
+    """The images of an epoch in random order: each once before any is there again."""
+    generator = _generator(settings.seed, ORDER, epoch)
+    passes = [torch.randperm(images, generator=generator) for _ in range(settings.repeats)]
+    return torch.cat(passes).tolist()
 
 
 def multi_crop(
@@ -23,9 +25,15 @@ def multi_crop(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The large and the small views of each image of a step's batch."""
     generator = _generator(settings.seed, VIEWS, step)
-    sizes = [settings.large_px] * settings.large_views + [settings.small_px] * settings.small_views
-    made = [views(batch, size, generator, device) for size in sizes]
-    return made[: settings.large_views], made[settings.large_views :]
+    canvas = Canvas(batch, device)
+    kinds = (
+        (settings.large_views, settings.large_px, settings.large_area),
+        (settings.small_views, settings.small_px, settings.small_area),
+    )
+    large, small = (
+        [views(canvas, size, area, generator) for _ in range(count)] for count, size, area in kinds
+    )
+    return large, small
 
 
 def _generator(seed: int, purpose: int, number: int) -> Generator:

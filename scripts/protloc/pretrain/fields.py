@@ -1,4 +1,4 @@
-"""The study's own images, ready to be cropped, and which of them only serve to watch the training."""
+"""The study's own images, ready to be cropped."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from protloc.config.backbones import Network
 from protloc.errors import InputError
 from protloc.images import read_field
 from protloc.models.preprocess import prepare
+from protloc.models.view import view_of
 from protloc.progress import progress
 
 CPU = torch.device("cpu")
@@ -47,28 +48,6 @@ def load_fields(fovs: pd.DataFrame, root: Path, network: Network) -> list[Tensor
 
 
 def _prepared(counts: np.ndarray, pixel_size_um: float, network: Network) -> Tensor:
-    scale = (pixel_size_um, network.um_per_px, network.size_multiple)
-    image = prepare(torch.from_numpy(counts)[None], *scale, CPU, network.normalization)[0]
+    view = view_of(network, "fov")
+    image = prepare(torch.from_numpy(counts)[None], pixel_size_um, view, CPU, network.normalization)[0]
     return (255 * image).round().byte()
-
-
-def hold_out(fovs: pd.DataFrame, proteins: pd.DataFrame, share: float, seed: int) -> np.ndarray:
-    """Which rows of `fovs` are of proteins held out of the training: bool (fields,).
-
-    `share` of the proteins of each localization are drawn among those that have exactly one grade-3
-    localization: at least two, or none where there are fewer than four.
-    """
-    labels = single_labels(proteins)
-    rng = np.random.default_rng(seed)
-    held: list[str] = []
-    for label in sorted(set(labels.values())):
-        genes = sorted(gene for gene in set(fovs["gene"]) if labels.get(gene) == label)
-        count = max(2, round(share * len(genes))) if len(genes) >= 4 else 0
-        held += list(rng.permutation(genes)[:count])
-    return fovs["gene"].isin(held).to_numpy()
-
-
-def single_labels(proteins: pd.DataFrame) -> dict[str, str]:
-    """The grade-3 localization of each protein that has exactly one."""
-    single = proteins[proteins["grade_3"].str.len() == 1]
-    return {gene: labels[0] for gene, labels in zip(single["gene"], single["grade_3"], strict=True)}

@@ -9,23 +9,28 @@ alike, as late.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, log_softmax, normalize
 
 ITERATIONS = 3
-BOTTLENECK = 64
 
 
 class Head(nn.Module):
-    """Projection onto the unit sphere, and there the cosine with each prototype."""
+    """Projection onto the unit sphere, and there the cosine with each prototype.
 
-    def __init__(self, dimension: int, hidden: int, prototypes: int) -> None:
+    That is DINOHead of DINO's vision_transformer.py with normalized prototypes: `layers` linear layers, all
+    but the last of a width of `hidden`, and a last one without bias, the weights of which have length 1.
+    """
+
+    def __init__(self, dimension: int, layers: int, hidden: int, bottleneck: int, prototypes: int) -> None:
         super().__init__()
-        layers = [nn.Linear(dimension, hidden), nn.GELU(), nn.Linear(hidden, BOTTLENECK)]
-        self.projection = nn.Sequential(*layers)
-        self.prototypes = nn.Parameter(torch.randn(prototypes, BOTTLENECK))
+        widths = [dimension, *[hidden] * (layers - 1), bottleneck]
+        pairs = [(nn.Linear(*ends), nn.GELU()) for ends in pairwise(widths)]
+        self.projection = nn.Sequential(*[part for pair in pairs for part in pair][:-1])
+        self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
 
     def forward(self, features: Tensor) -> Tensor:
         """Cosines (images, prototypes), -1 to 1, of features (images, dimension)."""

@@ -24,7 +24,8 @@ class Encoder(nn.Module):
         self.backbone = build(blank).train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.head = Head(self.backbone.num_features, settings.head_width, settings.prototypes)
+            shape = (settings.head_layers, settings.head_width, settings.bottleneck, settings.prototypes)
+            self.head = Head(self.backbone.num_features, *shape)
         mean, std = (torch.tensor(values).reshape(1, -1, 1, 1) for values in network.moments)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)

@@ -17,7 +17,7 @@ from protloc.config.settings import Pretraining
 from protloc.pretrain.draws import multi_crop, order
 from protloc.pretrain.objective import assign, disagreement, entropy
 from protloc.pretrain.optimizer import descend, optimizer_of
-from protloc.pretrain.schedule import cooldown_start, moment
+from protloc.pretrain.schedule import moment, same_start
 from protloc.pretrain.teacher import Encoder, follow, teacher_of
 from protloc.progress import progress
 
@@ -33,9 +33,9 @@ class Training:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.student = Encoder(network, settings).to(self.device)
         self.teacher = teacher_of(self.student)
-        self.optimizer = optimizer_of(self.student, settings)
+        self.optimizer = optimizer_of(self.student)
         self.curve: Curve = []
-        self.epoch_steps = max(1, len(images) // settings.batch_size)
+        self.epoch_steps = settings.epoch_steps(len(images))
         self.steps = settings.epochs * self.epoch_steps
         self._seconds: list[float] = []
 
@@ -60,8 +60,9 @@ class Training:
         return {"images_per_second": rate and round(rate, 1), "device": str(self.device)}
 
     def _epoch(self, epoch: int) -> dict[str, float]:
-        """Every image once, in a random order; gives the means over the steps."""
+        """The images in a random order; gives the means over the steps."""
         batch_size = self.settings.batch_size
+        self.student.head.prototypes.requires_grad_(epoch > self.settings.frozen_epochs)
         rows = order(epoch, len(self.images), self.settings)
         first = (epoch - 1) * self.epoch_steps
         measured, started = [], time.perf_counter()
@@ -80,7 +81,7 @@ class Training:
             targets = self._targets(large)
             cosines = self.student(large) + (self.student(small) if small else [])
         loss = disagreement(targets, cosines, settings.student_temperature)
-        descend(self.student, self.optimizer, loss, now.learning_rate, settings.clip_norm)
+        descend(self.student, self.optimizer, loss, now, settings.clip_norm)
         follow(self.teacher, self.student, now.momentum)
         return loss.item(), entropy(torch.cat(targets)).item()
 
@@ -103,15 +104,14 @@ class Training:
         }
 
     def _restore(self, folder: Path, identity: str) -> None:
-        """Take up a checkpoint, unless its learning rate has begun to fall towards another end."""
+        """Take up a checkpoint, unless it is on its way to another end."""
         state = checkpoints.restore(folder / CHECKPOINT, identity)
         if state is None:
             return
-        done = state["curve"][-1]["step"]
-        ends = (self.steps, state["epochs"] * self.epoch_steps)
-        if ends[0] != ends[1] and done > min(cooldown_start(steps, self.settings) for steps in ends):
+        done, steps = state["curve"][-1]["step"], state["epochs"] * self.epoch_steps
+        if steps != self.steps and not same_start(done, steps, self.steps, self.settings):
             logging.warning(
-                "the checkpoint is from the end of a run of %d epochs; starting anew",
+                "the checkpoint is of a run of %d epochs, in which rates change otherwise; starting again",
                 state["epochs"],
             )
             return

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from protloc.config.backbones import PRETRAINED, Backbone, Network
+from protloc.config.backbones import PACKAGED, PRETRAINED, Backbone, Network
 from protloc.config.sources import read_sources
 from protloc.doctor.finding import Check, Judgement, Place, bad, ok, unknown
 from protloc.doctor.text import short
@@ -49,13 +49,13 @@ def _of(network: Network) -> Judgement:
     if expected is None:
         return unknown(f"{_name(network, path)}: is there; no digest is listed to compare it with")
     if sha256_path(path) != expected:
-        fix = "make setup; uv sync --reinstall" if network.layout == "package" else f"git checkout -- {path}"
+        fix = "make setup; uv sync --reinstall" if network.layout in PACKAGED else f"git checkout -- {path}"
         return bad(f"{_name(network, path)}: sha256 is not {expected[:12]}…, as recorded for it", fix)
     return ok(f"{_name(network, path)}: sha256 {expected[:12]}…")
 
 
 def _name(network: Network, path: Path) -> str:
-    return f"{network.weights}: {path.name}" if network.layout == "package" else short(path)
+    return f"{network.weights}: {path.name}" if network.layout in PACKAGED else short(path)
 
 
 def _expected(network: Network, path: Path) -> str | None:
@@ -64,7 +64,7 @@ def _expected(network: Network, path: Path) -> str | None:
     source = read_sources().get(network.weights)
     if source is not None:
         return source.sha256
-    if network.layout == "package":
+    if network.layout in PACKAGED:
         owners = metadata.packages_distributions().get(network.weights, [])
         listed = (one for owner in owners for one in metadata.files(owner) or ())
         found = next((one.hash for one in listed if Path(one.locate()).resolve() == path.resolve()), None)

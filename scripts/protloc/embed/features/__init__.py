@@ -13,7 +13,9 @@ from protloc.embed.features import constant, handmade
 from protloc.embed.images import Image, Images
 from protloc.embed.store import Named, write_embeddings
 from protloc.parallel import in_order
+from protloc.variants import NO_STRATEGY, Variant
 
+ONLY = Variant(NO_STRATEGY)
 METHODS: dict[str, Callable[[np.ndarray, float], dict[str, float]]] = {
     "handmade": handmade.compute,
     "constant": constant.compute,
@@ -27,24 +29,24 @@ def embed_features(images: Images, method: str, path: Path, *, threads: int) -> 
     """
     compute = METHODS[method]
     names = list(compute(np.zeros((2, 64, 64), np.uint16), 1.0))
-    footer = images.footer | {
+    footer = {
         "title": method,
         "architecture": "none",
         "feature": json.dumps(names),
         "precision": "float32",
-        "dimension": str(len(names)),
+        "dimensions": json.dumps({ONLY.strategy: len(names)}),
     }
     rows = vectors(images.images, compute, threads)
-    return {**write_embeddings(rows, images, {"vectors": path}, {"vectors": footer}), "device": "cpu"}
+    return {**write_embeddings(rows, images, path, footer), "device": "cpu"}
 
 
 def vectors(
     images: list[Image], compute: Callable[[np.ndarray, float], dict[str, float]], threads: int
 ) -> Iterator[Named]:
-    """Yield (name, {"vectors": float32 vector}) in the order of the images."""
+    """Yield (name, {ONLY: float32 vector}) in the order of the images."""
     of_image = partial(_vector, compute=compute)
     for image, vector in in_order(of_image, images, workers=threads, ahead=2 * threads):
-        yield image.name, {"vectors": vector}
+        yield image.name, {ONLY: vector}
 
 
 def _vector(image: Image, *, compute: Callable) -> np.ndarray:

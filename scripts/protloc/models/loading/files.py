@@ -6,12 +6,13 @@ import logging
 from importlib.util import find_spec
 from pathlib import Path
 
-from protloc.config.backbones import Network
+from protloc.config.backbones import PACKAGED, Network
 from protloc.config.sources import Source, read_sources
 from protloc.errors import InputError
 from protloc.hashing import sha256_path
 from protloc.modules import SCRIPTS
 
+DEMO = "uv sync --group demo"  # brings the packages that ship weights
 FOLDER = Path("data/weights")  # like all of data/, below the working directory
 
 
@@ -22,8 +23,8 @@ def weights_file(network: Network) -> Path:
     or a path, relative to the working directory or else to the project's folder. Raises InputError where the
     file is missing or another.
     """
-    if network.layout == "package":
-        return packaged_file(network.weights)
+    if network.layout in PACKAGED:
+        return packaged_file(network.weights, PACKAGED[network.layout])
     source = read_sources().get(network.weights)
     if source is None:
         return _local(network)
@@ -67,14 +68,17 @@ def _verify(path: Path, source: Source) -> None:
         )
 
 
-def packaged_file(package: str) -> Path:
-    """The one `.pth` file of an installed package, found without running the package."""
+def packaged_file(package: str, suffix: str) -> Path:
+    """The one file of an installed package with that suffix, found without running the package."""
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"config/backbones.yaml: weights: package {package} is not installed; install it")
-    files = [path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*.pth")]
+        raise InputError(
+            f"config/backbones.yaml: weights: package {package} is not installed; install it "
+            f"(those of the demo: {DEMO})"
+        )
+    files = [path for folder in spec.submodule_search_locations for path in Path(folder).rglob(f"*{suffix}")]
     if len(files) != 1:
         raise InputError(
-            f"config/backbones.yaml: weights: package {package} has {len(files)} .pth files, expected one"
+            f"config/backbones.yaml: weights: package {package} has {len(files)} {suffix} files, expected one"
         )
     return files[0]

