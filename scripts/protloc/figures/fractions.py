@@ -170,9 +170,12 @@ def _panel(axis: Axes, scores: pd.DataFrame, task: str, looks: Mapping[Route, Lo
 
 def _ticks(scores: pd.DataFrame, design: Design) -> Iterator[tuple[float, str]]:
     """Yield the place and the words of each tick; amounts whose places are too close share one."""
-    table = scores.groupby(design.column)[[design.axis, "groups_trained"]].mean().sort_values(design.axis)
+    table = (
+        scores.assign(place=scores[design.axis]).groupby(design.column)[["place", "groups_trained"]].mean()
+    )
+    table = table.sort_values("place")
     amounts = 100 * table.index if design is FRACTIONS else table.index
-    places = np.log(table[design.axis].to_numpy(float))
+    places = np.log(table["place"].to_numpy(float))
     alone = np.diff(places, prepend=-np.inf) > NEAR * max(np.ptp(places), 1e-9)
     for number in range(int(alone.sum())):
         mine = np.cumsum(alone) - 1 == number
