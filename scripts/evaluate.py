@@ -1,6 +1,9 @@
 """Score every run, every setting over its seeds, and pairs of them: metrics, summary, comparisons, enough."""
 
+from pathlib import Path
+
 import pandas as pd
+from protloc.choices import validation_proteins
 from protloc.evaluate.enough import enough
 from protloc.evaluate.paired import compare
 from protloc.evaluate.pretraining_overlap import score_overlap
@@ -15,7 +18,11 @@ with recorded(snakemake) as outputs:
         for table in SCORES
         for path, route in snakemake.params.routes.get(table, [])
     ]
-    metrics, summary, sides = score_study(jobs, snakemake.params.draws, workers=snakemake.threads)
+    splits = {
+        tuple(Path(path).stem.split("-")): read_table("splits", path) for path in snakemake.input.splits
+    }
+    held = validation_proteins(splits)
+    metrics, summary, sides = score_study(jobs, snakemake.params.draws, snakemake.threads, held)
     if snakemake.input.images:
         images = read_table("pretraining_images", snakemake.input.images)
         metrics = pd.concat([metrics, score_overlap(jobs, images, snakemake.params.pretrained)])

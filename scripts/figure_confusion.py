@@ -22,7 +22,7 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
                 "predictions",
                 files[best.route[0]],
                 SEEN,
-                best.where | parse(best.route[1]).columns,
+                best.rows | parse(best.route[1]).columns,
             ),
         )
         for best in bests

@@ -39,7 +39,8 @@ with recorded(snakemake) as outputs:
     kept = KeptRuns("predictions", Path(params.how["kept"]), [read, job.identity, params.code])
     splits = {tuple(Path(path).stem.split("-")): read_table("splits", path) for path in given.splits}
     chosen = {key: split[split["seed"].isin(params.chosen["seeds"])] for key, split in splits.items()}
-    runs = plan(chosen, params.chosen["fractions"], variant, sha256_vectors(names, vectors))
+    designs = params.chosen["fractions"], params.chosen["shots"]
+    runs = plan(chosen, *designs, variant, sha256_vectors(names, vectors))
     rows, measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
     outputs.run |= measured
     write_tables("predictions", rows, outputs["predictions"])

@@ -29,7 +29,7 @@ with recorded(snakemake) as outputs:
         """Yield the rows of each run of each variant in turn."""
         for variant in sorted(map(parse, params.variants)):
             names, matrix = read_vectors(vectors, variant)
-            runs = plan(splits, params.fractions, variant, sha256_vectors(names, matrix))
+            runs = plan(splits, params.fractions, params.shots, variant, sha256_vectors(names, matrix))
             yield from probe(names, matrix, runs, kept, proteins, head, settings)
 
     write_tables("predictions", rows(), outputs["predictions"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -46,3 +46,22 @@ def labels_by_gene(
     kept = {gene: of_one for gene, of_one in sorted(kept.items()) if of_one}
     logging.info("policy %s: %d of %d proteins with images keep a label", policy, len(kept), len(imaged))
     return kept
+
+
+def annotations(
+    proteins: pd.DataFrame, labels: Mapping[str, Sequence[str]], lower_grades: str
+) -> pd.DataFrame:
+    """What else is known of each protein of `labels`, by gene: columns masked, annotated, clean.
+
+    `labels` are those of `labels_by_gene`. masked: classes that it has at a grade that does not count, which
+    are neither right nor wrong; none if `lower_grades` is `negative`. annotated: its localizations at any
+    grade, classes or not. clean: whether it has one of grade 3 and no other. Lists are sorted.
+    """
+    classes = {label for of_one in labels.values() for label in of_one}
+    graded = proteins.set_index("gene").loc[list(labels), list(GRADES.values())]
+    rows = []
+    for gene, protein in graded.iterrows():
+        given = {label for of_grade in protein for label in of_grade}
+        below = sorted((given & classes) - set(labels[gene])) if lower_grades == "masked" else []
+        rows.append((below, sorted(given), len(given) == len(protein["grade_3"]) == 1))
+    return pd.DataFrame(rows, index=graded.index, columns=["masked", "annotated", "clean"])

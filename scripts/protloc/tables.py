@@ -48,15 +48,30 @@ class Table:
 GENE = Column("gene", TEXT, "name of the tagged protein, as in the label table")
 FOV_ID = Column("fov_id", TEXT, "field of view, `FID` and eight digits; the same for ever")
 CELL_ID = Column("cell_id", TEXT, "its field of view, a hyphen and its number there, four digits")
+IMAGE_ID = Column(
+    "image_id", TEXT, "what has a vector of its own: the fov_id of a field, the cell_id of a cell"
+)
 STRATEGY = Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are")
 SCALE = Column("scale", REAL, "px per µm at which images are shown; 1: as the backbone's row says")
 VECTOR = Column("vector", REALS, "the embedding; its length is the backbone's")
 RUN = (
     Column("split_unit", TEXT, "what is never on two sides: `protein`, `fov`, or `cell`"),
     Column("label_policy", TEXT, "which labels count: `single` (one grade-3 label) or `multi`"),
-    Column("fraction", REAL, "share of the training part that was used, 0 to 1"),
+    Column("fraction", REAL, "share of the training part that was asked for, 0 to 1; 1 under few-shot"),
+    Column("shots", INT, "proteins (or fields) per class trained on, few-shot; 0: `fraction` says how many"),
     Column("seed", INT, "seed of the split, of its fractions and of the run"),
 )
+RUN_NAMES = tuple(column.name for column in RUN)
+SETTING = RUN_NAMES[:-1]  # what seeds share
+SUBSET = Column("subset", TEXT, "`validation`, on which choices are made, or `test`, which is reported")
+TRAINED_ON = (
+    Column("groups_trained", INT, "proteins in the training part"),
+    Column("images_trained", INT, "fields, or cells, in the training part"),
+    Column("labels_trained", INT, "labels in use: pairs of a protein and a class, in training or validation"),
+)
+MASKED = Column("masked", TEXTS, "classes neither right nor wrong for it, sorted: `splits.lower_grades`")
+ANNOTATED = Column("annotated", TEXTS, "localizations that its protein has at any grade, sorted")
+CLEAN = Column("clean", FLAG, "its protein has one grade-3 localization and no other of any grade")
 K = Column("k", INT, "number of neighbours, where there are any", nullable=True)
 ROUTE = (
     Column("task", TEXT, "the head of a probe, `finetune`, `knn` or `knn_weighted`"),
@@ -206,33 +221,42 @@ TABLES = {
         ),
     ),
     "splits": Table(
-        "a field of view under one seed",
-        ("seed", "fov_id"),
+        "an image under one seed",
+        ("seed", "image_id"),
         (
             Column("seed", INT, "seed of the split and of its fractions"),
+            IMAGE_ID,
             FOV_ID,
             GENE,
             Column("labels", TEXTS, "the labels that the policy keeps, sorted"),
+            MASKED,
+            ANNOTATED,
+            CLEAN,
             Column("part", TEXT, "`train`, `validation` or `test`"),
-            Column(
-                "fraction", REAL, "smallest training fraction that holds it; empty outside of train", True
-            ),
+            Column("fraction", REAL, "smallest fraction that holds it; empty: none, and in test", True),
+            Column("shots", INT, "smallest number of shots that holds it; empty as fraction", True),
         ),
     ),
     "predictions": Table(
-        "a prediction for a test field",
-        ("strategy", "scale", "split_unit", "label_policy", "fraction", "seed", "fov_id"),
+        "a prediction for an image that was not trained on",
+        ("strategy", "scale", *RUN_NAMES, "subset", "image_id"),
         (
             STRATEGY,
             SCALE,
             *RUN,
+            SUBSET,
+            IMAGE_ID,
             FOV_ID,
             GENE,
             Column("truth", TEXTS, "labels that the policy keeps, sorted"),
+            MASKED,
+            ANNOTATED,
+            CLEAN,
             Column("predicted", TEXTS, "labels predicted, sorted"),
             Column("classes", TEXTS, "classes of the run, in the order of `probabilities`"),
             Column("probabilities", REALS, "one per class: of a softmax (`single`) or of sigmoids (`multi`)"),
             Column("thresholds", REALS, "one per class under `multi`, chosen on validation; else none"),
+            *TRAINED_ON,
         ),
     ),
     "neighbours": Table(
@@ -258,21 +282,24 @@ TABLES = {
     ),
     "metrics": Table(
         "a metric of a run",
-        (*(column.name for column in (*ROUTE, *RUN)), "k", "metric"),
+        (*(column.name for column in (*ROUTE, *RUN)), "subset", "k", "metric"),
         (
             *ROUTE,
             *RUN,
+            SUBSET,
             K,
-            Column("metric", TEXT, "README: metrics; `protein_…`: after averaging a protein's fields"),
+            Column("metric", TEXT, "README: metrics; `protein_…`: after averaging a protein's images"),
             Column("value", REAL, "0 to 1; `padded_cells`, `unpadded_cells`: number"),
+            *TRAINED_ON,
         ),
     ),
     "summary": Table(
         "a metric over the seeds of a setting",
-        (*(column.name for column in (*ROUTE, *RUN[:3])), "k", "metric"),
+        (*(column.name for column in ROUTE), *SETTING, "subset", "k", "metric"),
         (
             *ROUTE,
-            *RUN[:3],
+            *RUN[:-1],
+            SUBSET,
             K,
             Column("metric", TEXT, "as in metrics"),
             Column("runs", INT, "number of seeds"),
@@ -280,17 +307,18 @@ TABLES = {
             Column("sd", REAL, "standard deviation over seeds, n - 1; empty for one seed", nullable=True),
             Column("low", REAL, "2.5 % bound of a bootstrap over proteins"),
             Column("high", REAL, "97.5 % bound of a bootstrap over proteins"),
+            *(Column(of.name, REAL, f"{of.meaning}; mean over seeds") for of in TRAINED_ON),
         ),
     ),
     "comparisons": Table(
-        "a paired difference of two routes at a setting, on the same splits",
+        "a paired difference of two routes at a setting, on the test parts of the same splits",
         (
             *(column.name for column in ROUTE),
             "other_task",
             "other_backbone",
             "other_strategy",
             "other_scale",
-            *(column.name for column in RUN[:3]),
+            *SETTING,
             "k",
             "metric",
         ),
@@ -301,7 +329,7 @@ TABLES = {
             Column("other_backbone", TEXT, "as backbone"),
             Column("other_strategy", TEXT, "as strategy; differs also where one side has none"),
             Column("other_scale", REAL, "as scale"),
-            *RUN[:3],
+            *RUN[:-1],
             K,
             Column("metric", TEXT, "`macro_f1` or `protein_macro_f1`"),
             Column("runs", INT, "number of seeds that both sides have"),
@@ -321,7 +349,7 @@ TABLES = {
         ),
     ),
     "enough": Table(
-        "how much labelled data is enough for a route",
+        "how much labelled data is enough for a route: fractions alone, on the test part",
         (*(column.name for column in (*ROUTE, *RUN[:2])), "metric"),
         (
             *ROUTE,

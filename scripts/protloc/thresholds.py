@@ -7,15 +7,15 @@ import numpy as np
 from protloc.decide import THRESHOLD
 
 
-def thresholds(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def thresholds(probabilities: np.ndarray, truth: np.ndarray, masked: np.ndarray | None = None) -> np.ndarray:
     """Each class's threshold with the highest F1, float32 (classes,); of equals the nearest to one half.
 
-    `probabilities` and `truth` (bool) are (images, classes). Thresholds lie midway between scores that occur;
-    a class without an example has one half.
+    `probabilities`, `truth` and `masked` (bool) are (images, classes); an image counts for the classes that
+    are not masked. Thresholds lie midway between scores that occur; a class without an example has one half.
     """
-    return np.array(
-        [_best(scores, wanted) for scores, wanted in zip(probabilities.T, truth.T, strict=True)], np.float32
-    )
+    counts = np.ones_like(truth) if masked is None else ~masked
+    of_classes = zip(probabilities.T, truth.T, counts.T, strict=True)
+    return np.array([_best(scores[kept], wanted[kept]) for scores, wanted, kept in of_classes], np.float32)
 
 
 def _best(scores: np.ndarray, wanted: np.ndarray) -> float:

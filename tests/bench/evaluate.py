@@ -164,7 +164,7 @@ def draw(root: Path) -> None:
     def confusions(outputs: list[Path]) -> None:
         scores = full_scores(summary(), "linear", CONTROLS)
         bests = best_routes(scores)
-        seen = [read_table("predictions", root / "predictions.parquet", SEEN, best.where) for best in bests]
+        seen = [read_table("predictions", root / "predictions.parquet", SEEN, best.rows) for best in bests]
         pairs = pd.concat(confusion(*both) for both in zip(bests, seen, strict=True))
         draw_confusion(bests, pairs, scores, asked, True, outputs)
 

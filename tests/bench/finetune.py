@@ -94,7 +94,7 @@ def runs_on(small: Small, fractions: list[float], seeds: list[int]) -> list:
     labels = labels_by_gene(small.proteins, "single", 3, 4)
     shares = {"test_share": 0.25, "validation_share": 0.15, "fractions": fractions}
     split = make_split(small.fovs, labels, unit="protein", seeds=seeds, **shares)
-    return plan({("protein", "single"): split}, fractions, Variant("replicate_fill"))
+    return plan({("protein", "single"): split}, fractions, [], Variant("replicate_fill"))
 
 
 def speed(folder: Path) -> None:

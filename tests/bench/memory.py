@@ -47,9 +47,9 @@ def make_cells(root: Path, count: int) -> None:
             store.add(rng.integers(100, 4000, (50, 2, SIDE, SIDE), dtype=np.uint16), masks, masks)
     ids = [f"FID{number:08d}-0001" for number in range(count)]
     cells = {"cell_id": ids, "row": range(count), "pixel_size_um": 0.206349, "kept": True}
-    pd.DataFrame(cells | {"background_nucleus": 100, "background_protein": 100}).to_parquet(
-        root / "cells.parquet"
-    )
+    cells |= {"top": 0, "left": 0, "field_height": SIDE, "field_width": SIDE}
+    cells |= {"background_nucleus": 100, "background_protein": 100}
+    pd.DataFrame(cells).to_parquet(root / "cells.parquet")
 
 
 def embed_cells(root: Path) -> None:

@@ -12,8 +12,7 @@ from protloc.config.backbones import Network
 from reference_vit import State, random_state
 from safetensors.torch import save_file
 
-WIDTHS = {"small": (384, 6), "base": (768, 12)}  # dimension, heads
-GRIDS = {"dinov2": 37, "subcell": 28}
+WIDTHS = {"small": (384, 6), "base": (768, 12), "large": (1024, 16)}  # dimension, heads
 HEAD = ("mlp.0.weight", "mlp.0.bias", "last_layer.weight_g", "last_layer.weight_v")
 
 
@@ -61,6 +60,30 @@ def below_key(path: Path, state: State) -> None:
 
 def dinov2(path: Path, state: State) -> None:
     torch.save({"mask_token": torch.zeros(1, state["cls_token"].shape[-1]), **state}, path)
+
+
+def chunked(path: Path, state: State) -> None:
+    """As Cell-DINO's files have it: blocks in four chunks, numbered through."""
+    depth = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("blocks."))
+    chunk = max(1, depth // 4)
+
+    def renamed(name: str) -> str:
+        return f"blocks.{int(name.split('.')[1]) // chunk}.{name[7:]}" if name.startswith("blocks.") else name
+
+    dinov2(path, {renamed(name): tensor for name, tensor in state.items()})
+
+
+def dinov3_state(width: int, depth: int, patch: int, slots: int) -> State:
+    """Random weights under the names of facebookresearch/dinov3, keys without a bias."""
+    state = random_state(width, depth, patch, slots, 1, scale=True, registers=4)
+    state["storage_tokens"] = state.pop("register_tokens")
+    del state["pos_embed"]
+    for n in range(depth):
+        mask = torch.ones(3, width)
+        mask[1] = 0
+        state[f"blocks.{n}.attn.qkv.bias_mask"] = mask.flatten()
+    periods = 100 ** (torch.arange(16) / 16)
+    return state | {"mask_token": torch.zeros(1, width), "rope_embed.periods": periods}
 
 
 def safe(path: Path, state: State) -> None:
@@ -115,11 +138,11 @@ def like_published(name: str, row: Network, path: Path, depth: int) -> tuple[Sta
     """Write random weights as those of a row of the registry are published; the state, and its heads."""
     size, patch = row.architecture.split("_")[1], int(row.architecture.split("patch")[1].split("_")[0])
     width, heads = WIDTHS[size]
-    grid = GRIDS.get(name.split("_")[0], 224 // patch)
-    state = random_state(width, depth, patch, len(row.slots), grid, scale="dinov2" in name)
-    {"facebook_dino": backbone, "dino4cells": wrapped, "plain": dinov2, "subcell": subcell}[row.layout](
-        path, state
-    )
+    grid = row.options.get("img_size", 518 if "dinov2" in row.architecture else 224) // patch
+    scale, registers = "dinov2" in row.architecture, 4 * ("reg4" in row.architecture)
+    state = random_state(width, depth, patch, len(row.slots), grid, scale=scale, registers=registers)
+    writers = {"facebook_dino": backbone, "facebook_dinov2": dinov2, "dino4cells": wrapped}
+    (writers | {"subcell": subcell, "safetensors": safe})[row.layout](path, state)
     return state, heads
 
 

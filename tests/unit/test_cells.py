@@ -230,6 +230,7 @@ def cut_of(mask_neighbours: bool = False, crop_um: float = 24.0) -> CellCut:
 
 def test_masked_cells_hide_their_neighbours_alone(study, tmp_path):
     _, _, cells, crops = study
+    crops = crops.of_side(116)
     row = int(crops.masks(cells["row"], "others").any(axis=(1, 2)).argmax())
     cell = cells[cells["row"] == cells["row"].iloc[row]].assign(kept=True)
     shown, masked = (

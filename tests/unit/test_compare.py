@@ -19,9 +19,10 @@ from protloc.evaluate.study import score_study
 from protloc.tables import read_table, write_table
 from scipy.stats import bootstrap, permutation_test
 from sklearn.metrics import f1_score
+from subsets import as_predictions, in_both_subsets
 
 CLASSES = ["chromatin", "er", "golgi", "vesicles"]
-LEVEL_SETTING = ("fov", "protein", "single", 1.0, None, "macro_f1")
+LEVEL_SETTING = ("fov", "protein", "single", 1.0, 0, None, "macro_f1")
 
 
 def predictions(right: float, chance: int, seeds=(0, 1, 2), classes=CLASSES, proteins=40) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def predictions(right: float, chance: int, seeds=(0, 1, 2), classes=CLASSES, pro
                 row |= {"truth": [classes[truth]], "predicted": [classes[scores.argmax()]]}
                 rows.append(row | {"probabilities": (scores / scores.sum()).astype(np.float32)})
     table = pd.DataFrame(rows).assign(split_unit="protein", label_policy="single", fraction=1.0)
-    return table.assign(classes=[classes] * len(table), thresholds=[[]] * len(table))
+    return as_predictions(table.assign(classes=[classes] * len(table), thresholds=[[]] * len(table)))
 
 
 def study(folder: Path, tables: dict[tuple[str, str, str], pd.DataFrame], draws: int = 400, workers: int = 1):
@@ -94,7 +95,7 @@ def one_seed_counts() -> list[np.ndarray]:
     """Counts by protein of two routes on one split: float (proteins, 3, classes)."""
     tables = [predictions(right, chance, seeds=(0,)) for right, chance in ((0.7, 1), (0.6, 2))]
     genes = np.unique(tables[0]["gene"].astype(str))
-    return [by_protein(levels(table, "single")[""], genes).astype(float) for table in tables]
+    return [by_protein(levels(table, "single")["test"][""], genes).astype(float) for table in tables]
 
 
 def difference_of(counts: list[np.ndarray]):
@@ -276,7 +277,11 @@ def test_the_smallest_fraction_that_is_enough(tmp_path):
     summary = summary.assign(label_policy="single", metric="macro_f1", k=pd.NA, backbone="a")
     without = summary[summary["fraction"] < 1].assign(backbone="b")
     at_once = summary[summary["fraction"] == 1].assign(backbone="c")
-    table = enough(pd.concat([summary.sample(frac=1, random_state=0), without, at_once]))
+    summary = pd.concat([summary.sample(frac=1, random_state=0), without, at_once])
+    few_shot = summary.assign(shots=1, fraction=1.0, mean=0.9, low=0.9, high=0.9)[summary["fraction"] == 1]
+    table = enough(
+        pd.concat([in_both_subsets(summary, lambda means: means + 0.2), in_both_subsets(few_shot)])
+    )
     write_table("enough", table, tmp_path / "enough.parquet")
     table = read_table("enough", tmp_path / "enough.parquet").set_index("backbone")
     columns = ["fractions", "full", "fraction", "mean", "low", "high"]

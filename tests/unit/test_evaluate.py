@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from protloc.decide import decide
 from protloc.errors import InputError
+from protloc.evaluate.annotated import any_annotated, label_ceiling
 from protloc.evaluate.bootstrap import by_protein, interval, resample, weights
 from protloc.evaluate.f1 import count, macro, macro_of_present, micro
 from protloc.evaluate.levels import levels
@@ -14,6 +16,7 @@ from protloc.evaluate.shortcuts import shortcuts
 from protloc.tables import read_table, write_table
 from sklearn.metrics import average_precision_score, f1_score
 from sklearn.preprocessing import MultiLabelBinarizer
+from subsets import as_predictions
 
 CLASSES = ["chromatin", "er", "golgi", "vesicles"]
 ROUTE = ["linear", "fov", "handmade", "none", 1.0]
@@ -45,7 +48,8 @@ def predictions(policy: str = "single", seeds: tuple[int, ...] = (0, 1), right: 
                         "thresholds": [],
                     }
                 )
-    return pd.DataFrame(rows).assign(split_unit="protein", label_policy=policy, fraction=0.5)
+    table = pd.DataFrame(rows).assign(split_unit="protein", label_policy=policy, fraction=0.5)
+    return as_predictions(table)
 
 
 def indicators(run: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +107,7 @@ def test_a_protein_is_predicted_from_the_mean_of_its_fields():
     scores = [[0.6, 0.4], [0.6, 0.4], [0.1, 0.9], [0.3, 0.7]]
     run = pd.DataFrame(
         {
+            "fov_id": ["FID1", "FID2", "FID3", "FID4"],
             "gene": ["B", "B", "B", "A"],
             "truth": [["y"], ["y"], ["y"], ["x"]],
             "predicted": [["x"], ["x"], ["y"], ["y"]],
@@ -111,7 +116,7 @@ def test_a_protein_is_predicted_from_the_mean_of_its_fields():
             "thresholds": [[]] * len(scores),
         }
     )
-    level = levels(run, "single")["protein_"]
+    level = levels(as_predictions(run), "single")["test"]["protein_"]
     assert level.genes.tolist() == ["A", "B"]
     assert level.counts.tolist() == [[[0, 0], [0, 1], [1, 0]], [[0, 1], [0, 0], [0, 0]]]
 
@@ -120,7 +125,7 @@ def test_a_protein_is_predicted_from_the_mean_of_its_fields():
 def test_the_bootstrap_equals_a_plain_loop(policy):
     table = predictions(policy, seeds=(0, 1, 2))
     genes = np.unique(table["gene"].astype(str))
-    runs = [levels(run, policy)[""] for _, run in table.groupby("seed")]
+    runs = [levels(run, policy)["test"][""] for _, run in table.groupby("seed")]
     drawn = weights(len(genes), 40, ["protein", policy])
     expected = {"macro_f1": [], "micro_f1": []}
     for draw in drawn.T:
@@ -223,3 +228,118 @@ def test_neighbours_of_padded_cells_are_counted_beside_their_chance():
     assert found["nearest_of_unpadded_is_padded_chance"] == pytest.approx(2 / 4)
     alone = cells[2:].assign(nearest=[["d"], ["c"], ["d"]])
     assert padding(alone) == {"padded_cells": 0, "unpadded_cells": 3}
+
+
+def annotated(policy: str = "single", masked: bool = True) -> pd.DataFrame:
+    """Two fields of each of four proteins in validation and in test; A and B have a weaker annotation."""
+    given = {"A": (["x"], ["x", "y"]), "B": (["y"], ["y", "z"]), "C": (["z"], ["z"]), "D": (["x"], ["x"])}
+    scores = {"A": [0.3, 0.6, 0.1], "B": [0.5, 0.4, 0.1], "C": [0.1, 0.2, 0.7], "D": [0.6, 0.2, 0.2]}
+    rows = [
+        {"subset": subset, "fov_id": f"FID{gene}{field}", "gene": gene, "truth": truth, "annotated": several}
+        | {"masked": sorted(set(several) - set(truth)) if masked else [], "clean": len(several) == 1}
+        | {"probabilities": np.float32(scores[gene])}
+        for subset in ("validation", "test")
+        for gene, (truth, several) in given.items()
+        for field in (0, 1)
+    ]
+    table = as_predictions(pd.DataFrame(rows).assign(seed=0, split_unit="protein", fraction=1.0))
+    classes = ["x", "y", "z"]
+    out = np.array([np.isin(classes, names) for names in table["masked"]])
+    decided = decide(np.stack(table["probabilities"]), policy, None, out)
+    table["predicted"] = [list(np.compress(row, classes)) for row in decided]
+    cuts = [[0.5] * 3 if policy == "multi" else []] * len(table)
+    return table.assign(label_policy=policy, classes=[classes] * len(table), thresholds=cuts)
+
+
+def values_of(table: pd.DataFrame) -> pd.Series:
+    metrics, _, _ = score_route(table, ROUTE, 20, "p")
+    return metrics[metrics["subset"] == "test"].set_index("metric")["value"]
+
+
+def test_a_masked_annotation_is_neither_right_nor_wrong_and_a_negative_one_is_wrong():
+    masked, negative = (values_of(annotated(masked=masked)) for masked in (True, False))
+    # A is said to be y (its weaker annotation), then x; B is said to be x, which it is not.
+    assert negative["micro_f1"] == pytest.approx(2 / 4) and masked["micro_f1"] == pytest.approx(3 / 4)
+    assert negative["f1_x"] == pytest.approx(1 / 2) and masked["f1_x"] == pytest.approx(4 / 5)
+    assert masked["protein_micro_f1"] == pytest.approx(3 / 4)
+
+
+def test_masked_pairs_count_as_nothing_under_several_labels():
+    table = annotated("multi")
+    table["predicted"] = [
+        sorted({*names, *more}) for names, more in zip(table["predicted"], table["masked"], strict=True)
+    ]
+    assert values_of(table)["micro_f1"] == values_of(annotated("multi"))["micro_f1"]
+    wrong = annotated("multi", masked=False)
+    wrong["predicted"] = table["predicted"]
+    assert values_of(wrong)["micro_f1"] < values_of(table)["micro_f1"]
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_an_annotated_class_is_accepted_whatever_its_grade_and_clean_labels_are_scored_alone(masked):
+    values = values_of(annotated(masked=masked))
+    assert values["any_annotated"] == pytest.approx(3 / 4)  # B is said to be x
+    assert values["clean_macro_f1"] == 1  # of C and D, both right
+
+
+def test_the_label_ceiling_is_what_a_reader_of_all_annotations_scores_on_average():
+    level = levels(annotated(masked=False), "single")["test"][""]
+    named = [np.flatnonzero(row) for row in level.annotated]
+    rng, scores = np.random.default_rng(0), []
+    for _ in range(4000):
+        guess = np.eye(3, dtype=bool)[[rng.choice(of_one) for of_one in named]]
+        scores.append(count(level.truth, guess).sum(axis=0))
+    assert label_ceiling(level, "single") == pytest.approx(macro(np.mean(scores, axis=0)), abs=0.01)
+    assert label_ceiling(level, "single") < 0.9
+    assert label_ceiling(levels(annotated(), "single")["test"][""], "single") == 1
+    several = label_ceiling(levels(annotated("multi", masked=False), "multi")["test"][""], "multi")
+    assert several == pytest.approx(macro(count(level.truth, level.annotated).sum(axis=0)))
+    assert label_ceiling(levels(annotated("multi"), "multi")["test"][""], "multi") == 1
+
+
+def test_what_is_not_masked_is_calibrated_and_ranked():
+    level = levels(annotated(), "single")["test"][""]
+    given = np.array([[0.3, 0.0, 0.1], [0.5, 0.4, 0.0], [0.1, 0.2, 0.7], [0.6, 0.2, 0.2]]).repeat(2, axis=0)
+    given /= given.sum(axis=1, keepdims=True)
+    alone = calibration_error(level.truth, given, "single")
+    assert calibration_error(level.truth, level.probabilities, "single", level.masked) == pytest.approx(alone)
+    assert any_annotated(level).shape == (8, 3, 1)
+    ranks = values_of(annotated())["macro_average_precision"]
+    of_classes = zip(level.truth.T, level.probabilities.T, ~level.masked.T, strict=True)
+    expected = [average_precision_score(truth[kept], scores[kept]) for truth, scores, kept in of_classes]
+    assert ranks == pytest.approx(np.mean(expected)) and ranks < 1
+
+
+def test_thresholds_of_averages_are_chosen_on_averages_of_validation():
+    """The mean of a protein's fields lies nearer to the middle: the fields' threshold finds nothing."""
+    rows = []
+    for subset in ("validation", "test"):
+        for number in range(8):
+            truth = ["x"] if number < 4 else ["y"]
+            for field in range(2):
+                high = 0.9 if (number < 4 and field == 0) else 0.1
+                rows.append(
+                    {"subset": subset, "fov_id": f"FID{subset}{number}{field}", "gene": f"{subset}{number}"}
+                    | {"truth": truth, "probabilities": np.float32([high, 0.95]), "predicted": truth}
+                )
+    table = as_predictions(pd.DataFrame(rows).assign(classes=[["x", "y"]] * len(rows)))
+    run = table.assign(thresholds=[np.float32([0.8, 0.5])] * len(table))
+    counts = levels(run, "multi")["test"]["protein_"].counts.sum(axis=0)
+    assert counts[:, 0].tolist() == [4, 0, 0]  # by the fields' threshold of 0.8 all four would be missed
+    without = levels(run[run["subset"] == "test"], "multi")["test"]["protein_"].counts.sum(axis=0)
+    assert without[:, 0].tolist() == [0, 0, 4]
+
+
+def test_both_subsets_are_scored_with_intervals_and_only_test_is_compared(tmp_path):
+    both = pd.concat([predictions(right=0.9).assign(subset="validation"), predictions(right=0.5)])
+    metrics, summary, sides = score_route(both, ROUTE, 100, "p")
+    for name, table in (("metrics", metrics), ("summary", summary)):
+        write_table(name, table, tmp_path / name)
+    alone = score_route(predictions(right=0.5), ROUTE, 100, "p")
+    pd.testing.assert_frame_equal(
+        summary[summary["subset"] == "test"].reset_index(drop=True), alone[1].reset_index(drop=True)
+    )
+    means = summary[summary["metric"] == "macro_f1"].set_index("subset")
+    assert means.loc["validation", "low"] > means.loc["test", "high"]
+    assert [side.values.tolist() for side in sides] == [side.values.tolist() for side in alone[2]]
+    assert (means["groups_trained"] == 10).all()

@@ -11,13 +11,20 @@ import tifffile
 from PIL import Image
 from protloc.choose import spread_over_classes
 from protloc.errors import InputError
-from protloc.figures.fractions import draw_fractions, scores_over_fractions
+from protloc.figures.fractions import (
+    FRACTIONS,
+    _ticks,
+    draw_fractions,
+    scores_over_fractions,
+    scores_over_shots,
+)
 from protloc.figures.names import spread
 from protloc.figures.nearest import nearest
 from protloc.figures.neighbours import draw_neighbours
 from protloc.figures.predictions import _halves, _one_run, draw_predictions
 from protloc.figures.style import sheet
 from protloc.figures.thumbnail import bar_length, read_composite
+from subsets import as_predictions, in_both_subsets
 
 CLASSES = ["er", "golgi", "vesicles"]
 TITLES = {"dino": "DINO", "untrained": "untrained", "majority": "majority guess"}
@@ -32,7 +39,11 @@ def summary(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
     ]
     spread_of = {"low": lambda rows: rows["mean"] - 0.05, "high": lambda rows: rows["mean"] + 0.05}
     fixed = {"task": "linear", "label_policy": "single", "metric": "macro_f1", "runs": 3, "sd": 0.1}
-    return pd.DataFrame(rows).assign(**fixed, **spread_of)
+    return in_both_subsets(pd.DataFrame(rows).assign(**fixed, **spread_of))
+
+
+def scores(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
+    return scores_over_fractions(summary(units), "linear")
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +65,14 @@ def study(tmp_path_factory) -> tuple[Path, pd.DataFrame, pd.DataFrame, pd.DataFr
         {"gene": [f"G{n}" for n in range(6)], "grade_3": [[CLASSES[n % 3]] for n in range(6)]}
     )
     run = {"split_unit": "protein", "label_policy": "single", "fraction": 1.0, "seed": 0}
-    return raw, pd.DataFrame(fovs), proteins, pd.DataFrame(predictions).assign(**run)
+    return raw, pd.DataFrame(fovs), proteins, as_predictions(pd.DataFrame(predictions)).assign(**run)
 
 
 def test_equal_content_gives_equal_bytes_without_a_date(tmp_path):
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         paths = [tmp_path / folder / f"fractions.{suffix}" for suffix in ("svg", "png")]
-        draw_fractions(summary(), "linear", TITLES, ["untrained", "majority"], True, paths)
+        draw_fractions(scores(), "linear", TITLES, ["untrained", "majority"], True, paths)
     for name in ("fractions.svg", "fractions.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
     assert "dc:date" not in (tmp_path / "first" / "fractions.svg").read_text()
@@ -73,7 +84,7 @@ def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
     embedding = (fovs["fov_id"].to_list(), np.eye(12, dtype=np.float32) + 1)
     for simulated in (True, False):
         out = [tmp_path / f"{name}-{simulated}.png" for name in ("fractions", "predictions", "neighbours")]
-        draw_fractions(summary(("fov",)), "linear", TITLES, [], simulated, out[:1])
+        draw_fractions(scores(("fov",)), "linear", TITLES, [], simulated, out[:1])
         shown = {"simulated": simulated, "outputs": out[1:2]}
         draw_predictions(predictions, fovs, raw, title="DINO", count=6, **shown)
         shown = {"simulated": simulated, "outputs": out[2:]}
@@ -93,7 +104,8 @@ def test_fine_tuned_networks_are_drawn_beside_frozen_ones(tmp_path):
     drawn = {}
     for name, rows in {"without": frozen, "with": pd.concat([frozen, tuned])}.items():
         paths = [tmp_path / f"{name}.{suffix}" for suffix in ("svg", "png")]
-        draw_fractions(rows, "linear", TITLES, ["untrained", "majority"], True, paths)
+        shown = scores_over_fractions(rows, "linear")
+        draw_fractions(shown, "linear", TITLES, ["untrained", "majority"], True, paths)
         drawn[name] = paths[0].read_text().count("stroke-dasharray: 1.2,1.98")
     assert drawn["with"] > drawn["without"] == 0
 
@@ -111,8 +123,12 @@ def test_of_many_strategies_the_best_of_each_backbone_is_named(tmp_path):
         for way, best in enumerate(several)
         for fraction, mean in ((0.1, 10 - best), (1.0, best))
     ]
-    bounds = {"low": 0.0, "high": 0.5, "runs": 3, "task": "linear"}
-    scores = pd.DataFrame(rows).assign(split_unit="protein", label_policy="single", **bounds)
+    bounds = {"low": 0.0, "high": 0.5, "runs": 3, "sd": 0.1, "task": "linear", "metric": "macro_f1"}
+    table = pd.DataFrame(rows).assign(split_unit="protein", label_policy="single", **bounds)
+    worst_in_test = in_both_subsets(table).assign(
+        mean=lambda rows: rows["mean"].where(rows["subset"] == "validation", 0.5 - rows["mean"])
+    )
+    scores = scores_over_fractions(worst_in_test, "linear")
     drawn = {}
     for count in (4, 6):
         some, out = scores[scores["strategy"] < f"way_{count}"], tmp_path / f"{count}.svg"
@@ -123,6 +139,26 @@ def test_of_many_strategies_the_best_of_each_backbone_is_named(tmp_path):
     assert drawn[6] == (["bare, way 5", "one, way 1", "three, way 0", "two, way 4"], True)
 
 
+def test_ticks_say_how_many_proteins_and_few_shot_runs_have_a_chart_of_their_own(tmp_path):
+    table = summary(("protein",))
+    few = [table[table["fraction"] == 1].assign(shots=count, groups_trained=5 * count) for count in (1, 4)]
+    drawn = {}
+    for name, of in {"fractions": scores_over_fractions, "shots": scores_over_shots}.items():
+        shown = of(pd.concat([table, *few]), "linear")
+        draw_fractions(shown, "linear", TITLES, [], False, [tmp_path / f"{name}.svg"])
+        drawn[name] = re.findall(r"<!-- (.*?) -->", (tmp_path / f"{name}.svg").read_text(), re.DOTALL)
+    assert {"6\n10 %", "60\n100 %"} <= set(drawn["fractions"])
+    assert {"1\n5", "4\n20"} <= set(drawn["shots"])
+    assert any(words.startswith("labelled proteins trained on") for words in drawn["fractions"])
+    assert any(words.startswith("few-shot") for words in drawn["shots"])
+
+
+def test_ticks_that_are_too_close_share_their_words():
+    rows = pd.DataFrame({"fraction": [0.1, 0.25, 1.0], "groups_trained": [17.0, 18.0, 79.0]})
+    places, words = zip(*_ticks(rows, FRACTIONS), strict=True)
+    assert words == ("17–18\n10, 25 %", "79\n100 %") and 17 < places[0] < 18
+
+
 def test_what_is_shown_over_fractions_is_macro_f1_of_the_probe_and_of_fine_tuning():
     frozen = summary()
     tuned = frozen[frozen["backbone"] == "dino"].assign(task="finetune")
@@ -130,7 +166,7 @@ def test_what_is_shown_over_fractions_is_macro_f1_of_the_probe_and_of_fine_tunin
     shown = scores_over_fractions(
         pd.concat([*others, tuned, frozen]).sample(frac=1, random_state=0), "linear"
     )
-    assert shown["task"].value_counts().to_dict() == {"linear": len(frozen), "finetune": len(tuned)}
+    assert shown["task"].value_counts().to_dict() == {"linear": len(frozen) // 2, "finetune": len(tuned) // 2}
     pd.testing.assert_frame_equal(shown, scores_over_fractions(pd.concat([frozen, tuned]), "linear"))
 
 
@@ -169,6 +205,8 @@ def test_the_sheet_shows_half_hits_and_half_misses_of_the_run_with_most_data(stu
         predictions.assign(split_unit="fov"),
         predictions.assign(fraction=0.1),
         predictions.assign(seed=1),
+        predictions.assign(subset="validation"),
+        predictions.assign(shots=2),
     ]
     run, name = _one_run(pd.concat([*others, predictions]))
     assert len(run) == 12 and "split by protein" in name

@@ -19,6 +19,7 @@ from protloc.figures.rows import Rows
 from protloc.figures.strategies import _looks, _panel, draw_strategies
 from protloc.figures.style import SIMULATED
 from protloc.figures.tuned import FRACTIONS, NAMED, draw_tuned, in_words, signed, tuned_pairs, verdict
+from subsets import in_both_subsets
 
 TITLES = {"dino": "DINO", "sub": "SubCell", "bare": "DINO, untrained", "majority": "majority guess"}
 FILLS = ["map_natural", "adapt"]
@@ -47,7 +48,7 @@ def summary(study: Asked, units=("protein", "fov"), policies=("single",), **colu
     rows = pd.DataFrame(rows)
     bounds = {"low": rows["mean"] - 0.04, "high": rows["mean"] + 0.05, "sd": 0.01, "runs": 3}
     fixed = {"task": "linear", "level": "fov", "metric": "macro_f1"}
-    return rows.assign(**fixed, **bounds).assign(**columns)
+    return in_both_subsets(rows.assign(**fixed, **bounds).assign(**columns))
 
 
 def words(svg: Path) -> str:
@@ -172,7 +173,8 @@ def metrics(study: Asked, classes=CLASSES, units=("protein", "fov"), seeds=(0, 1
         for seed in seeds
         for number, one in enumerate(classes)
     ]
-    return pd.DataFrame(rows).assign(task="linear", level="fov", label_policy="single")
+    fixed = {"task": "linear", "level": "fov", "label_policy": "single", "shots": 0, "subset": "test"}
+    return pd.DataFrame(rows).assign(**fixed)
 
 
 def scores_of_classes(study: Asked, table: pd.DataFrame, **options) -> pd.DataFrame:
@@ -184,6 +186,7 @@ def test_what_is_shown_of_classes_are_means_over_seeds_beside_what_was_tested():
     study = asked()
     right = metrics(study)
     others = [right.assign(metric="protein_" + right["metric"]), right.assign(task="finetune")]
+    others += [right.assign(subset="validation", value=9), right.assign(shots=1, value=9)]
     scores = scores_of_classes(study, pd.concat([*others, right]).sample(frac=1, random_state=0))
     assert len(scores) == 2 * 4 * 3 and set(scores["fraction"]) == {1.0} and set(scores["runs"]) == {2}
     row = scores.set_index(["split_unit", "backbone", "class"]).loc[("fov", "dino", "vesicles")]
@@ -281,6 +284,11 @@ def test_the_best_route_is_no_control_and_split_by_protein_where_there_is_such_a
     assert single.where == {"split_unit": "protein", "label_policy": "single", "fraction": 1.0}
     (by_field,) = best_routes(full_scores(summary(study, units=("fov",)), "linear", study.controls))
     assert by_field.split_unit == "fov"
+    on_validation = table["subset"] == "validation"
+    table.loc[~on_validation, "mean"] = 1 - table.loc[~on_validation, "mean"]
+    worse, _ = best_routes(full_scores(table, "linear", study.controls))
+    assert worse.route == single.route and worse.score == pytest.approx(0.39)
+    table["mean"] = 1 - table["mean"]
     failed = summary(study).assign(mean=lambda rows: rows["mean"].where(rows["backbone"] != "dino"))
     assert best_routes(full_scores(failed, "linear", study.controls))[0].route == ("sub", "adapt")
     assert best_routes(full_scores(table, "linear", list(TITLES))) == []
@@ -338,7 +346,7 @@ def draw_matrices(
 
 def test_the_matrix_names_its_backbone_and_has_rows_in_the_order_of_their_fields(tmp_path):
     text = draw_matrices([best(), best("multi")], [predictions(), predictions("multi")], tmp_path / "a.svg")
-    assert text.count("DINO: macro F1 0.600, the best of 2 that are no controls") == 2
+    assert text.count("DINO: macro F1 0.600, the best of 2 on validation that are no controls") == 2
     assert re.findall(r"(er|vesicles|golgi)  (\S+)", text) == [
         ("er", "3/6"), ("golgi", "1/2"), ("vesicles", "0/0"),
         ("er", "3/6"), ("golgi", "3/6"), ("vesicles", "0/0"),
@@ -371,6 +379,7 @@ def tuned(study: Asked, fractions=(0.1, 1.0), **columns) -> pd.DataFrame:
 
 def compared(scores: pd.DataFrame, **columns) -> pd.DataFrame:
     """Rows of `comparisons` of fine-tuned scores with frozen ones."""
+    scores = scores[scores["subset"] == "test"]
     gained = np.where(scores["fraction"] == 1, 0.1, -0.1)
     bounds = {"low": gained - 0.05, "high": gained + 0.04, "p_holm": 0.0123, "difference": gained}
     fixed = {"compared": "training", "other_task": "linear", "metric": "macro_f1"}
@@ -468,7 +477,7 @@ def test_of_many_networks_those_best_when_fine_tuned_are_named(tmp_path):
     new["mean"] = 0.4 + 0.01 * place.where(new["fraction"] == 1, place * 5 % 12)
     text = draw_slopes(study, frozen, new, compared(new), tmp_path / "slopes.svg")
     assert re.findall(r"backbone (\d+)", text) == [f"{number:02d}" for number in range(12 - NAMED, 12)] * 2
-    assert f"Named: the {NAMED} of 12 that are best when fine-tuned" in text
+    assert f"Named: the {NAMED} of 12 that are best on validation when fine-tuned" in text
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def run_all(
 ) -> tuple[bytes, int]:
     """The bytes of the predictions of all runs, kept in `folder`, and how many were trained."""
     folder.mkdir(exist_ok=True)
-    runs = plan({("protein", policy): split}, fractions, Variant(job.strategy))
+    runs = plan({("protein", policy): split}, fractions, [], Variant(job.strategy))
     kept = KeptRuns("predictions", folder / ".kept", job.identity)
     new = sum(run.key not in kept for run in runs)
     rows, _ = finetune(job, runs, kept, folder / ".checkpoint.safetensors")
@@ -164,7 +164,7 @@ def run_all(
 
 def training_on(job: Job, split: pd.DataFrame, policy: str = "single") -> tuple[Training, torch.Tensor]:
     """A training that has not begun, and the frozen vectors."""
-    (run,) = plan({("protein", policy): split}, [1.0], Variant(job.strategy))
+    (run,) = plan({("protein", policy): split}, [1.0], [], Variant(job.strategy))
     place = {name: row for row, name in enumerate(job.names)}
     task = task_of(run, place, job.proteins, job.balance, job.soft_targets)
     vectors = torch.from_numpy(job.vectors.copy())
@@ -465,7 +465,7 @@ def as_the_rule(small: Path, folder: Path) -> None:
         params=Named(
             backbone=VIT,
             finetune=FAST | {"epochs": 20, "patience": 20},
-            chosen={"fractions": FRACTIONS, "seeds": [0]},
+            chosen={"fractions": FRACTIONS, "shots": [], "seeds": [0]},
             targets={"balance": False, "soft_targets": None},
             how={
                 "raw": str(small),

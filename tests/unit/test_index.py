@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
@@ -14,6 +15,7 @@ from protloc.report.index.cautions import cautions, missing_routes
 from protloc.report.index.page import Data, Figure, index_page
 from protloc.report.index.study import Names, Tables
 from protloc.tables import TABLES, empty_table
+from subsets import in_both_subsets
 
 NAMES = Names(
     titles={
@@ -38,7 +40,10 @@ CLASS_F1 = {"er": 0.9, "golgi": 0.7, "membrane": 0.5, "vesicles": 0.1}
 EMPTY = {name: empty_table(name) for name in ("metrics", "summary", "comparisons", "enough")}
 
 
-def summary(means: dict[str, float], **columns: object) -> pd.DataFrame:
+def summary(
+    means: dict[str, float], validation: Callable[[pd.Series], pd.Series] | None = None, **columns: object
+) -> pd.DataFrame:
+    """Macro F1 of backbones in test, and what `validation` makes of it on validation."""
     rows = [
         USUAL
         | {"backbone": name, "fraction": 1.0, "k": None, "metric": "macro_f1", "runs": 3, "sd": 0.01}
@@ -46,14 +51,15 @@ def summary(means: dict[str, float], **columns: object) -> pd.DataFrame:
         | columns
         for name, mean in means.items()
     ]
-    return pd.DataFrame(rows).astype({"k": "Int64"})
+    table = pd.DataFrame(rows).astype({"k": "Int64"})
+    return in_both_subsets(table, validation or (lambda means: means))
 
 
 def comparison(first: str, other: str, difference: float, **columns: object) -> dict:
     """A row of `comparisons` with an interval of ± 0.05."""
     row = {f"other_{name}": USUAL[name] for name in ("task", "strategy")} | USUAL
-    row |= {"backbone": first, "other_backbone": other, "compared": "backbone", "fraction": 1.0, "k": None}
-    row |= {"metric": "macro_f1", "runs": 3, "missing": 0, "proteins": 40, "sd": 0.01, "p": 0.001}
+    row |= {"backbone": first, "other_backbone": other, "compared": "backbone", "fraction": 1.0, "shots": 0}
+    row |= {"k": None, "metric": "macro_f1", "runs": 3, "missing": 0, "proteins": 40, "sd": 0.01, "p": 0.001}
     row |= {"difference": difference, "low": difference - 0.05, "high": difference + 0.05, "p_holm": 0.01}
     return row | columns
 
@@ -70,6 +76,8 @@ def metrics(values: dict[str, float]) -> pd.DataFrame:
         | {
             "backbone": "good",
             "fraction": 1.0,
+            "shots": 0,
+            "subset": "test",
             "seed": seed,
             "k": None,
             "metric": f"f1_{name}",
@@ -103,15 +111,16 @@ def tables(**changes: pd.DataFrame) -> Tables:
         ),
         "enough": enough(0.25),
     }
-    return Tables(**found | changes, task="linear")
+    return Tables(**found | changes, heads=["linear"])
 
 
 def test_the_answer_names_the_best_its_rivals_and_how_sure_that_is():
     first, second, third = answer(tables(), NAMES)
     assert first == (
-        "On proteins that it has not seen, Good network is the best frozen backbone: macro F1 0.600 (0.550 "
-        "to 0.650), ahead of the next, Fair network at 0.500 (+0.100, +0.050 to +0.150, p = 0.010), ahead of "
-        "the strongest control, Untrained at 0.200 (+0.400, +0.350 to +0.450, p = 0.010)."
+        "On proteins that its probe has not seen, Good network is the best frozen backbone, chosen on the "
+        "validation part: macro F1 0.600 (0.550 to 0.650) in test, ahead of the next, Fair network at 0.500 "
+        "(+0.100, +0.050 to +0.150, p = 0.010), ahead of the strongest control, Untrained at 0.200 (+0.400, "
+        "+0.350 to +0.450, p = 0.010)."
     )
     assert second.startswith(
         "25% of the labelled data is enough: its interval there reaches its score with all"
@@ -127,7 +136,9 @@ def test_another_metric_in_a_table_is_another_sentence():
     changed = summary(MEANS | {"fair": 0.7})
     before, after = answer(tables(), NAMES), answer(tables(summary=changed), NAMES)
     assert "Good network is the best" in before[0]
-    assert "Fair network is the best frozen backbone: macro F1 0.700" in after[0]
+    assert (
+        "Fair network is the best frozen backbone, chosen on the validation part: macro F1 0.700" in after[0]
+    )
     assert "behind the next, Good network" in after[0]  # the comparison still says so, and is not hidden
     assert answer(tables(enough=enough(1.0)), NAMES)[1].startswith("No smaller share of the labelled data")
     assert "er (0.30)" in answer(tables(metrics=metrics(CLASS_F1 | {"er": 0.3})), NAMES)[2]
@@ -136,7 +147,7 @@ def test_another_metric_in_a_table_is_another_sentence():
 def test_a_network_that_was_pretrained_on_what_is_tested_is_not_said_not_to_have_seen_it():
     where = {"transductive": [("good", "protein", "single")]}
     assert answer(tables(), replace(NAMES, **where))[0].startswith(
-        "On proteins that it knows from pretraining at most, without labels, Good network is the best"
+        "On proteins that its probe has not seen, and its pretraining in part has, Good network is the best"
     )
     others = {"transductive": [("fair", "protein", "single"), ("good", "protein", "multi")]}
     assert answer(tables(), replace(NAMES, **others)) == answer(tables(), NAMES)
@@ -157,14 +168,43 @@ def test_fine_tuning_is_said_to_do_what_the_comparison_says(gain, word):
     assert f"fine-tuning {word} Good network" in found[1]
 
 
-def test_cells_are_named_at_the_middle_number_of_neighbours():
-    ks = {1: 0.5, 5: 0.4, 50: 0.9}
-    rows = [summary({"good": mean}, task="knn", level="cell", k=k) for k, mean in ks.items()]
-    found = answer(tables(summary=pd.concat([summary(MEANS), *rows])), NAMES)
+def test_the_best_are_chosen_on_validation_and_reported_in_test():
+    """Upside down in test, and nothing else is chosen; the page reports what the choice scores there."""
+    turned = summary({name: 1 - mean for name, mean in MEANS.items()}, lambda means: 1 - means)
+    mlp = summary({"good": 0.3}, lambda means: means + 0.4, task="mlp")
+    several = Tables(**vars(tables(summary=turned)) | {"heads": ["linear"]})
+    first = answer(several, NAMES)[0]
     assert (
-        "single cells are told best by Good network, from 5 neighbours of other proteins: macro F1 0.400"
-        in found[2]
+        "Good network is the best" in first and "macro F1 0.400" in first and "Fair network at 0.500" in first
     )
+    both = Tables(**vars(tables(summary=pd.concat([turned, mlp]))) | {"heads": ["linear", "mlp"]})
+    assert both.task == "mlp" and "Good network is the best" in answer(both, NAMES)[0]
+    assert "(head mlp): macro F1 0.300" in answer(both, NAMES)[0]
+
+
+def test_cells_are_named_at_the_number_of_neighbours_that_is_best_on_validation():
+    ks = {1: (0.5, 0.3), 5: (0.4, 0.6), 50: (0.9, 0.5)}
+    rows = [
+        summary({"good": mean}, lambda means, best=best: 0 * means + best, task="knn", level="cell", k=k)
+        for k, (mean, best) in ks.items()
+    ]
+    table = pd.concat([summary(MEANS), *rows])
+    found = answer(tables(summary=table), NAMES)[2]
+    voters = "single cells are told best by Good network, from 5 neighbours of other proteins"
+    assert f"{voters}: macro F1 0.400" in found
+    without = answer(tables(summary=table[table["subset"] == "test"]), NAMES)[2]
+    assert f"{voters} (without proteins of validation: highest of the scores, middle k): macro" in without
+
+
+def test_what_the_labels_allow_is_beside_the_score():
+    more = metrics({"any_annotated": 0.75, "clean_macro_f1": 0.7, "label_ceiling": 0.8})
+    more["metric"] = more["metric"].str.removeprefix("f1_")
+    said = cautions(**USUALLY | {"tables": tables(metrics=pd.concat([metrics(CLASS_F1), more]))})
+    assert (
+        "Labels are incomplete: of Good network, the likeliest class is annotated at some grade for 75% of "
+        "the images. On proteins with one label and no weaker one macro F1 is 0.700. A reader who sees all "
+        "annotated classes and not their grades would score 0.800."
+    ) in said
 
 
 @pytest.mark.parametrize(
@@ -195,9 +235,13 @@ EQUAL = comparison("good", "good_untrained", 0.01, p_holm=0.5)
 KNOWN = summary({"good": 0.8}, split_unit="fov")
 PROTEINS = pd.DataFrame({"gene": ["A", "B"], "problem": [None, None]})
 NO_IMAGES = empty_table("pretraining_images")
-SPLITS = {"protein-single": pd.DataFrame({"labels": [["er"], ["golgi"]]})}
-
-
+PARTS = {"part": ["train", "validation"], "fraction": [0.1, 1.0]}
+SPLITS = {"protein-single": pd.DataFrame({"labels": [["er"], ["golgi"]]} | PARTS)}
+WHOLE = {
+    "part": ["train", "train", "validation"],
+    "fraction": [0.1, 1.0, 0.1],
+    "labels": [["er"], ["golgi"], ["er"]],
+}
 USUALLY = {
     "tables": tables(),
     "names": NAMES,
@@ -217,8 +261,12 @@ USUALLY = {
         ({"proteins": PROTEINS.assign(problem="no images")}, "2 of 2 proteins of the label table"),
         ({"classes": ["er", "golgi", "chromatin"]}, "split by protein, single labels: chromatin."),
         (
-            {"splits": {"fov-multi": pd.DataFrame({"labels": [["er"]]})}},
+            {"splits": {"fov-multi": pd.DataFrame({"labels": [["er"]] * 2} | PARTS)}},
             "one class alone (split by fov, multi labels)",
+        ),
+        (
+            {"splits": {"fov-multi": pd.DataFrame(WHOLE)}},
+            "whole validation part (split by fov, multi labels)",
         ),
         ({"tables": tables(summary=summary(MEANS, runs=1))}, "There is one seed"),
         ({"tables": tables(summary=summary(MEANS, low=float("nan")))}, "4 of 4 scores have no interval"),
@@ -236,10 +284,12 @@ def test_a_caution_is_there_where_there_is_reason(found, said):
 
 def test_strategies_that_say_nothing_of_their_own_are_named():
     same = {"good": {"map_natural": ["replicate_fill", "adapt"]}, "fair": {"adapt": []}}
-    names = replace(NAMES, same=same, impossible={"fair": ["map_natural"]})
+    little = {"impossible": {"fair": ["map_natural"]}, "far": ["Cells of Good network are small"]}
+    names = replace(NAMES, same=same, **little)
     said = cautions(**USUALLY | {"names": names})
     assert "For Good network replicate fill, adapt are the same as map natural: it was run once." in said
     assert "Fair network has too few inputs for map natural: not run." in said
+    assert "Cells of Good network are small." in said
     assert sum("the same as" in sentence for sentence in said) == 1
 
 
@@ -286,7 +336,7 @@ def test_nothing_from_the_data_becomes_markup():
 
 def test_a_study_without_scores_has_a_page():
     made = page(
-        tables=Tables(**EMPTY, task="linear"),
+        tables=Tables(**EMPTY, heads=["linear"]),
         data=Data(fovs(), PROTEINS, {}, NO_IMAGES, ["er"], simulated=False),
     )
     assert "No probe was trained in this study" in made

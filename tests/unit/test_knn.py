@@ -6,11 +6,11 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from protloc.draw import draw
 from protloc.errors import InputError
 from protloc.evaluate.bootstrap import interval, resample, weights
 from protloc.evaluate.neighbours import VOTES, count_votes, score_neighbours
 from protloc.knn import run as run_module
-from protloc.knn.draw import draw
 from protloc.knn.padding import with_padding
 from protloc.knn.run import APART
 from protloc.knn.runs import knn_runs

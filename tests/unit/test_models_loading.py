@@ -14,14 +14,15 @@ from protloc.errors import InputError
 from protloc.models.loading.fit import LAYOUTS
 from protloc.models.weights import build
 from protloc.modules import SCRIPTS
-from reference_vit import forward, gated_pool, random_state
-from torch.nn.functional import interpolate
+from reference_vit import forward, forward_dinov3, gated_pool, random_state
 
 torch.set_num_threads(1)  # tests beside others' work: threads that wait for each other are slow
 REGISTRY = load_backbones(SCRIPTS.parent / "config/backbones.yaml")
 README = SCRIPTS.parent / "README.md"
 PUBLISHED = {
-    name: row for name, row in REGISTRY.items() if isinstance(row, Network) and row.weights in read_sources()
+    name: row
+    for name, row in REGISTRY.items()
+    if isinstance(row, Network) and row.weights in read_sources() and "siglip" not in row.architecture
 }
 SMALL = {
     "kind": "network",
@@ -51,28 +52,37 @@ def published(name: str, path: Path, depth: int) -> tuple[Network, dict[str, tor
     """A row of the registry with random weights in its container, cut to `depth` blocks."""
     row = PUBLISHED[name]
     state, heads = checkpoints.like_published(name, row, path, depth)
-    options = row.options | ({"depth": depth} if depth < 12 else {})
+    options = row.options | ({"depth": depth} if depth < 12 or "large" in row.architecture else {})
     return row.model_copy(update={"weights": str(path), "options": options}), state, heads
 
 
-def pooled(row: Network, tokens: torch.Tensor) -> torch.Tensor:
-    if row.layout != "subcell":
-        return tokens[:, 0]
-    return gated_pool(tokens, checkpoints.subcell_pool(tokens.shape[-1]))
+def expected_of(
+    row: Network, state: dict[str, torch.Tensor], slots: torch.Tensor, heads: int
+) -> torch.Tensor:
+    """The vectors of a row by the equations, its positions resampled as it says."""
+    blocks = 4 if row.feature == "cls_blocks_4" else 1
+    tokens = forward(state, slots, heads, row.norm_eps or 1e-6, blocks, row.positions)
+    if row.feature == "gated":
+        return gated_pool(tokens, checkpoints.subcell_pool(tokens.shape[-1]))
+    mean = [tokens[:, 1:].mean(dim=1)] if row.feature == "cls_pooled" else []
+    return torch.cat([tokens[:, 0], *mean], dim=1)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_each_row_gives_what_the_published_equations_give(name, tmp_path):
-    depth = 12 if name == "imagenet_dino_vits16" else 1
-    side = {"dinov2": 518, "subcell": 448}.get(name.split("_")[0], 224)
+    """At the size that the positions are for, and at one that they are resampled for."""
+    depth = 12 if name == "imagenet_dino_vits16" else 4 if PUBLISHED[name].feature == "cls_blocks_4" else 1
     row, state, heads = published(name, tmp_path / "file.pth", depth)
-    slots = images(len(row.slots), side, side)
-    with torch.inference_mode():
-        found = build(row)(slots)
+    model, patch = build(row), row.size_multiple
     (tmp_path / "file.pth").unlink()
-    expected = pooled(row, forward(state, slots, heads, row.norm_eps or 1e-6))
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() < 1e-5
+    side = model.patch_embed.img_size[0]
+    for size in ((side, side), (5 * patch, 7 * patch)):
+        slots = images(len(row.slots), *size)
+        with torch.inference_mode():
+            found = model(slots)
+        expected = expected_of(row, state, slots, heads)
+        assert found.shape == expected.shape == (1, model.num_features)
+        assert (found - expected).abs().max() < 2e-5
 
 
 @pytest.mark.slow
@@ -98,6 +108,8 @@ def test_the_largest_row_at_full_depth(tmp_path):
         ("plain", checkpoints.below_key, {}),
         ("safetensors", checkpoints.safe, {}),
         ("subcell", checkpoints.subcell, {"ignore": ["attn_pool."]}),
+        ("facebook_dinov2", checkpoints.dinov2, {"ignore": ["mask_token"]}),
+        ("facebook_dinov2", checkpoints.chunked, {"ignore": ["mask_token"]}),
     ],
 )
 def test_each_container_gives_the_same_vectors(layout, write, changes, tmp_path):
@@ -123,24 +135,68 @@ def test_the_mean_of_the_patch_tokens_is_a_feature_too(tmp_path):
     assert (found - expected).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("size", [(384, 384), (224, 336)])
-def test_at_other_sizes_positions_are_resampled_nearly_as_by_dino(size, tmp_path):
-    """timm's bicubic kernel is antialiased and takes the exact factor; DINO's is neither.
+@pytest.mark.parametrize("size", [(64, 64), (384, 384), (224, 336)])
+def test_positions_are_resampled_as_by_the_authors(size, tmp_path):
+    """As the row says, to the last digit; as timm does, the vectors of a shallow network already differ."""
+    checkpoints.backbone(tmp_path / "file", small_state())
+    slots, found = images(4, *size), {}
+    for how in ("dino", "bicubic", "antialiased"):
+        with torch.inference_mode():
+            found[how] = build(small(tmp_path / "file", "plain", positions=how))(slots)
+        expected = forward(small_state(), slots, 3, resampled=how)[:, 0]
+        assert (found[how] - expected).abs().max() < 1e-5
+    assert (found["dino"] - found["antialiased"]).abs().max() > 1e-4
+    assert (found["dino"] - found["bicubic"]).abs().max() > 1e-4
 
-    For a ViT-S/16 at full depth, with positions that vary smoothly, as trained ones do, and outweigh the
-    patches, that leaves vectors at a cosine above 0.9997 of DINO's, each of their numbers, which have unit
-    spread, within 0.1. Measured: 0.99994 and 0.04 at 384 px, 0.9998 and 0.06 at 224 x 336 px.
-    """
-    row, state, heads = published("imagenet_dino_vits16", tmp_path / "file.pth", 12)
-    coarse = torch.randn(1, 384, 3, 3, generator=torch.Generator().manual_seed(1))
-    fine = interpolate(coarse, size=(14, 14), mode="bicubic", align_corners=True)
-    state["pos_embed"][:, 1:] = fine.flatten(2).transpose(1, 2)
-    checkpoints.backbone(tmp_path / "file.pth", state)
+
+def test_registers_take_no_position_and_the_class_token_keeps_its_own(tmp_path):
+    state = random_state(48, 2, 16, 4, 14, registers=3)
+    checkpoints.dinov2(tmp_path / "file", state)
+    changes = {
+        "options": SMALL["options"] | {"reg_tokens": 3, "no_embed_class": True},
+        "ignore": ["mask_token"],
+    }
     with torch.inference_mode():
-        found = build(row)(images(3, *size)).double()
-    expected = forward(state, images(3, *size), heads)[:, 0]
-    assert torch.cosine_similarity(found, expected).item() > 0.9997
-    assert (found - expected).abs().max() < 0.1
+        found = build(small(tmp_path / "file", "facebook_dinov2", **changes))(images(4, 224, 224))
+    assert (found - forward(state, images(4, 224, 224), 3)[:, 0]).abs().max() < 1e-5
+
+
+DINOV3 = {
+    "architecture": "vit_small_patch16_dinov3_qkvb",
+    "options": {"embed_dim": 192, "depth": 2, "num_heads": 3},
+    "ignore": ["mask_token", "rope_embed.periods"],
+    "feature": "cls",
+}
+
+
+@pytest.mark.parametrize("size", [(256, 256), (64, 96)])
+def test_dinov3_gives_what_its_equations_give(size, tmp_path):
+    state = checkpoints.dinov3_state(192, 2, 16, 4)
+    torch.save(state, tmp_path / "file")
+    with torch.inference_mode():
+        found = build(small(tmp_path / "file", "facebook_dinov3", **DINOV3))(images(4, *size))
+    assert (found - forward_dinov3(state, images(4, *size), 3)[:, 0]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("storage_tokens", "has no reg_token"), ("norm.weight", "has no norm.weight")],
+)
+def test_dinov3_without_one_of_its_tensors_is_refused(name, word, tmp_path):
+    state = checkpoints.dinov3_state(192, 2, 16, 4)
+    del state[name]
+    torch.save(state, tmp_path / "file")
+    assert word in refusal(small(tmp_path / "file", "facebook_dinov3", **DINOV3))
+    torch.save(checkpoints.dinov3_state(192, 2, 16, 4) | {"extra": torch.ones(1)}, tmp_path / "file")
+    assert "extra has no place" in refusal(small(tmp_path / "file", "facebook_dinov3", **DINOV3))
+
+
+def test_weights_on_request_say_where_to_ask(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("dinov3_vits16", "cell_dino_hpa_cells"):
+        row = REGISTRY[name]
+        line = refusal(row.model_copy(update={"options": row.options | {"depth": 1}}))
+        assert line.startswith(row.weights) and row.request in line and "ask for them" in line
 
 
 def refusal(network: Network) -> str:
@@ -233,6 +289,7 @@ def test_a_bare_pickle_is_refused_and_does_not_run(layout, tmp_path):
         ("plain", checkpoints.below_key),
         ("safetensors", checkpoints.safe),
         ("subcell", checkpoints.subcell),
+        ("facebook_dinov2", checkpoints.chunked),
     ],
 )
 def test_a_truncated_file_is_refused(layout, write, share, tmp_path):
@@ -251,6 +308,9 @@ def test_a_truncated_file_is_refused(layout, write, share, tmp_path):
         ("facebook_dino", {"teacher": {}}, "teacher holds no named tensors"),
         ("dino4cells", {"norm.weight": torch.ones(3)}, "holds no teacher"),
         ("subcell", {"model": {"norm.weight": torch.ones(3)}}, "model, a dict"),
+        ("facebook_dinov2", {"blocks.0.1.a": torch.ones(3), "blocks.1.1.a": torch.ones(3)}, "two chunks"),
+        ("facebook_dinov2", {"register_tokens": torch.ones(3)}, "has no cls_token"),
+        ("facebook_dinov3", {"blocks.0.attn.qkv.bias": torch.ones(3)}, "moves keys"),
         ("subcell", {"encoder.pooler.dense.weight": torch.ones(3)}, "has no cls_token, but encoder.pooler"),
     ],
 )

@@ -12,6 +12,7 @@ from protloc.report.index.pretraining import seen_in_pretraining, shares_seen, t
 from protloc.report.index.study import Names, Tables
 from protloc.tables import TABLES, empty_table, write_table
 from sklearn.metrics import f1_score
+from subsets import as_predictions
 
 CLASSES = ["chromatin", "er", "golgi", "vesicles"]
 OWN, CONTROL = "own_dino", "own_dino_untrained"
@@ -32,7 +33,7 @@ def predictions(seed: int) -> pd.DataFrame:
     frame = pd.DataFrame(rows).assign(gene="G", split_unit="protein", label_policy="single", fraction=1.0)
     frame["classes"] = [CLASSES] * len(frame)
     frame["probabilities"] = [np.float32([0.25] * 4)] * len(frame)
-    return frame.assign(thresholds=[[]] * len(frame))
+    return as_predictions(frame.assign(thresholds=[[]] * len(frame)))
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def tables(metrics: pd.DataFrame) -> Tables:
     rows = metrics[metrics["seed"] == 0].drop_duplicates("backbone").drop(columns=["seed", "value"])
     summary = rows.assign(metric="macro_f1", mean=0.5, sd=0.1, low=0.4, high=0.6, runs=2)
     others = {name: empty_table(name) for name in ("comparisons", "enough")}
-    return Tables(metrics=metrics, summary=summary, **others, task="linear")
+    return Tables(metrics=metrics, summary=summary, **others, heads=["linear"])
 
 
 def test_the_share_of_test_fields_that_were_seen_is_counted_for_each_seed():

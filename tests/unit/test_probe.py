@@ -60,12 +60,13 @@ def vectors_of(split: pd.DataFrame, dimension: int = 74, noise: float = 1.0) -> 
 
 
 def run_all(named, split, folder: Path, policy="single", head="linear", fractions=FRACTIONS, **settings):
-    """The predictions of all runs, with a store of kept runs in `folder`, and how many were trained."""
+    """The predictions of all runs in test, kept in `folder`, and how many were trained."""
     settings = SETTINGS | settings
-    runs = plan({("protein", policy): split}, fractions, Variant("none"))
+    runs = plan({("protein", policy): split}, fractions, [], Variant("none"))
     kept = KeptRuns("predictions", folder / ".kept", [head, settings])
     new = sum(run.key not in kept for run in runs)
-    return pa.concat_tables(probe(*named, runs, kept, NO_PROTEINS, head, settings)).to_pandas(), new
+    found = pa.concat_tables(probe(*named, runs, kept, NO_PROTEINS, head, settings)).to_pandas()
+    return found[found["subset"] == "test"].reset_index(drop=True), new
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp", "wide"])
@@ -160,7 +161,7 @@ def test_a_training_part_of_one_class_predicts_it_and_is_reported(policy, caplog
     split = split[only | (split["part"] != "train")]
     predictions, _ = run_all(vectors_of(split), split, tmp_path, policy)
     assert predictions["predicted"].map(list).map(lambda labels: labels == ["class_1"]).all()
-    assert "all training fields are class_1" in caplog.text
+    assert "all training images are class_1" in caplog.text
 
 
 @pytest.mark.parametrize("policy", ["single", "multi"])
@@ -169,7 +170,7 @@ def test_a_class_without_training_fields_has_probability_0_and_is_reported(polic
     absent = split["labels"].map(lambda labels: labels == ["class_2"]) & (split["part"] == "train")
     predictions, _ = run_all(vectors_of(split), split[~absent], tmp_path, policy)
     assert (np.stack(predictions["probabilities"])[:, 2] == 0).all()
-    assert "no training field, so not learned: class_2" in caplog.text
+    assert "no training image, so not learned: class_2" in caplog.text
 
 
 def test_adding_a_seed_trains_one_run_per_fraction_and_removing_one_none(tmp_path):
@@ -263,12 +264,12 @@ def test_leaks_missing_and_foreign_vectors_and_empty_fractions_are_refused(tmp_p
     with pytest.raises(InputError, match="lies in several parts"):
         run_all((names, vectors), leaking, tmp_path)
     with pytest.raises(
-        InputError, match="1 of 144 fields of the split have no vector, the first FID00000000"
+        InputError, match="1 of 144 images of the split have no vector, the first FID00000000"
     ):
         run_all((names[1:], vectors[1:]), split, tmp_path)
-    with pytest.raises(InputError, match=r"144 of 144 fields .* another data set"):
+    with pytest.raises(InputError, match=r"144 of 144 images .* another data set"):
         run_all(([f"X{name}" for name in names], vectors), split, tmp_path)
-    with pytest.raises(InputError, match=r"fraction 0\.2 holds no field"):
+    with pytest.raises(InputError, match=r"fraction 0\.2 holds no image"):
         run_all((names, vectors), split[~(split["fraction"] <= 0.2)], tmp_path)
     vectors[3, 5] = np.nan
     with pytest.raises(InputError, match=f"{names[3]} is not finite"):

@@ -32,15 +32,16 @@ def claims(tmp_path):
 def summary(*rows: dict) -> pd.DataFrame:
     usual = {"task": "linear", "level": "fov", "backbone": "a", "strategy": "adapt", "split_unit": "protein"}
     usual |= {"label_policy": "single", "fraction": 1.0, "k": None, "metric": "macro_f1", "runs": 3}
-    usual |= {"mean": 0.8, "sd": 0.01, "low": 0.78, "high": 0.82}
-    return pd.DataFrame([usual | row for row in rows]).astype({"k": "Int64"})
+    usual |= {"mean": 0.8, "sd": 0.01, "low": 0.78, "high": 0.82, "shots": 0, "subset": "test"}
+    others = [{"subset": "validation", "mean": 0.1, "low": 0.1, "high": 0.1}, {"shots": 4, "mean": 0.1}]
+    return pd.DataFrame([usual | row for row in (*rows, *others)]).astype({"k": "Int64"})
 
 
 def comparisons(*rows: dict) -> pd.DataFrame:
     usual = {"compared": "backbone", "task": "linear", "level": "fov", "backbone": "a", "strategy": "adapt"}
     usual |= {"other_task": "linear", "other_backbone": "b", "other_strategy": "adapt"}
     usual |= {"split_unit": "protein", "label_policy": "single", "fraction": 1.0, "k": None}
-    usual |= {"metric": "macro_f1", "runs": 3, "difference": 0.1, "low": 0.05, "high": 0.15}
+    usual |= {"metric": "macro_f1", "shots": 0, "runs": 3, "difference": 0.1, "low": 0.05, "high": 0.15}
     return pd.DataFrame([usual | row for row in rows]).astype({"k": "Int64"})
 
 

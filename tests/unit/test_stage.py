@@ -355,6 +355,16 @@ def test_a_file_of_the_users_is_never_overwritten(place):
     assert Path(LABELS).read_text() == "my own table"
 
 
+def test_weights_on_request_are_asked_for_before_anything_is_fetched(place):
+    study = STUDY | {"embedding": {"backbones": ["hpa_fov_dino", "dinov3_vits16"]}}
+    (place.folder / "study.yaml").write_text(yaml.safe_dump(study))
+    with pytest.raises(
+        InputError, match="dinov3_vits16.* ask for them at https://ai.meta.com/.*put the file"
+    ):
+        place.stage()
+    assert not place.here()
+
+
 def test_files_that_were_copied_over_are_checked_and_linked(place, tmp_path, monkeypatch, capsys):
     place.stage()
     other = tmp_path / "other"

@@ -24,10 +24,10 @@ RESULTS = Path("results/mini")
 def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
     probes = (metrics["task"] == "linear") & (metrics["metric"] == "macro_f1")
-    runs = metrics.loc[probes, ["backbone", "split_unit", "fraction", "seed"]]
-    splits = MINI["splits"]
+    runs = metrics.loc[probes, ["backbone", "split_unit", "fraction", "seed", "subset"]]
+    splits, subsets = MINI["splits"], ("test", "validation")
     wanted = itertools.product(
-        MINI["embedding"]["backbones"], ("protein", "fov"), splits["fractions"], splits["seeds"]
+        MINI["embedding"]["backbones"], ("protein", "fov"), splits["fractions"], splits["seeds"], subsets
     )
     assert sorted(runs.itertuples(index=False, name=None)) == sorted(wanted)
     assert metrics["value"].between(0, 1).all()
@@ -35,6 +35,7 @@ def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
 
 def test_every_fine_tuned_network_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
+    metrics = metrics[metrics["subset"] == "test"]
     tuned = metrics[(metrics["task"] == "finetune") & (metrics["metric"] == "macro_f1")]
     columns = ["backbone", "split_unit", "fraction", "seed"]
     wanted = [("vit_untrained", "protein", 1.0, seed) for seed in MINI["splits"]["seeds"]]
@@ -43,6 +44,7 @@ def test_every_fine_tuned_network_has_its_metrics(finished):
 
 def test_every_backbone_k_and_draw_of_cells_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
+    metrics = metrics[metrics["subset"] == "test"]
     cells = metrics[(metrics["level"] == "cell") & (metrics["metric"] == "macro_f1")]
     columns = ["task", "backbone", "split_unit", "seed", "k"]
     wanted = itertools.product(

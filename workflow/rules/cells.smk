@@ -23,7 +23,9 @@ rule cells:
     resources:
         mem_mb=memory(16000),
     params:
-        cells=CELLS.model_dump(include={"segmenter", "crop_um", "reach_um", "max_padding", "exclude"}),
+        cells=CELLS.model_dump(
+            include={"segmenter", "crop_um", "reach_um", "max_padding", "exclude"}
+        ),
         store_um=stored_crop_um(map(USED.get, CELLS.backbones or USED), CELLS),
         how={"raw": RAW},
         code=code("cells.py"),

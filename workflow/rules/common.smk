@@ -168,6 +168,7 @@ def results():
     if TRAINED:
         names += charts("fractions", "strategies", "classes", "confusion")
         names += charts("tuned") if FINETUNED else []
+        names += charts("shots") if SPLITS.shots else []
         scored = {route[0] for _, route in TRAINED}
         names += [
             f"figures/predictions-{name}.{suffix}"

@@ -1,8 +1,9 @@
 """Evaluate: what the predictions of all runs are worth.
 
-Needs: predictions, neighbours of cells, which images were pretrained on. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with
-intervals), comparisons.parquet (pairs of routes), enough.parquet (how much labelled data is) and published.parquet
-(what others reported, beside it).
+Needs: predictions, neighbours of cells, splits (which say on which proteins k is chosen), which images were
+pretrained on. Makes: metrics.parquet (a metric of a run), summary.parquet (over seeds, with intervals),
+comparisons.parquet (pairs of routes), enough.parquet (how much labelled data is) and published.parquet (what
+others reported, beside it).
 """
 
 
@@ -10,6 +11,7 @@ rule evaluate:
     input:
         predictions=unique(predictions(*trained) for trained in TRAINED),
         neighbours=unique(neighbours(name) for name, _ in CELL_ROUTES),
+        splits=DIVIDED,
         images=IMAGES_SEEN,
     output:
         metrics=f"{RESULTS}/metrics.parquet",

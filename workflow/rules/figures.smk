@@ -32,6 +32,34 @@ rule figure_fractions:
         f"{SCRIPTS}/figure_fractions.py"
 
 
+rule figure_shots:
+    input:
+        summary=f"{RESULTS}/summary.parquet",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/shots.svg",
+            category="Macro F1",
+            labels={"figure": "macro F1 few-shot"},
+            caption="../report/shots.rst",
+        ),
+        png=f"{RESULTS}/figures/shots.png",
+        csv=f"{RESULTS}/figures/shots.csv",
+    log:
+        f"{RESULTS}/logs/figure_shots.log",
+    conda:
+        f"{ENVS}/analysis.yaml"
+    params:
+        task=STUDY.probe.heads[0],
+        titles=TITLES,
+        controls=CONTROLS,
+        simulated=SIMULATED,
+        code=code("figure_shots.py"),
+    message:
+        "Draw macro F1 of few-shot runs"
+    script:
+        f"{SCRIPTS}/figure_shots.py"
+
+
 rule figure_predictions:
     input:
         predictions=lambda wildcards: next(

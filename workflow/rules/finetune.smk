@@ -45,11 +45,13 @@ rule finetune:
                 "units",
                 "policies",
                 "fractions",
+                "shots",
                 "seeds",
             }
         ),
         chosen={
             "fractions": FINETUNE.fractions or SPLITS.fractions,
+            "shots": SPLITS.shots if FINETUNE.shots is None else FINETUNE.shots,
             "seeds": FINETUNE.seeds or SPLITS.seeds,
         },
         targets={

@@ -42,6 +42,7 @@ rule index:
         splits=DIVIDED,
         images=IMAGES_SEEN,
         claims=f"{workflow.basedir}/config/published.csv",
+        registry=f"{workflow.basedir}/config/backbones.yaml",
         captions=sorted({f"{CAPTIONS}/{figure['caption']}" for figure in shown()}),
     output:
         html=f"{RESULTS}/index.html",
@@ -50,7 +51,7 @@ rule index:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        task=STUDY.probe.heads[0],
+        heads=STUDY.probe.heads,
         names={
             "titles": TITLES,
             "controls": CONTROLS,

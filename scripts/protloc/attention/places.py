@@ -9,19 +9,32 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from protloc.models.pooling import GatedPool
+from protloc.models.pooling import ClassAndMean, GatedPool
+
+
+class NoMap(Exception):
+    """Why a model has no map."""
 
 
 def kind_of(model: nn.Module) -> str:
     """What can be shown of a model: `class_token`, `pool` or `similarity`.
 
-    class_token: how much the class token, which is the vector, attends to each patch. pool: the weight that
-    gated attention gives each patch. similarity: all else, whose vector is an average over places.
+    class_token: how much the class token, which is the vector or a part of it, attends to each patch in the
+    last block. pool: the weight that gated attention gives each patch. similarity: all else, whose vector is
+    an average over places. Raises NoMap where the vector is none of these.
     """
-    if isinstance(getattr(model, "attn_pool", None), GatedPool):
+    pool = getattr(model, "attn_pool", None)
+    if isinstance(pool, GatedPool):
         return "pool"
-    plain = isinstance(model, VisionTransformer) and all(isinstance(block, Block) for block in model.blocks)
-    return "class_token" if plain and model.global_pool == "token" else "similarity"
+    if pool is not None and not isinstance(pool, ClassAndMean):
+        raise NoMap("its vector is made by an attention pool, whose weights timm does not give away")
+    if getattr(model, "global_pool", None) != "token":
+        return "similarity"
+    if not (isinstance(model, VisionTransformer) and all(isinstance(block, Block) for block in model.blocks)):
+        raise NoMap(
+            f"its vector is the class token of {type(model).__name__}, whose attention is not known here"
+        )
+    return "class_token"
 
 
 def before_last_block(model: VisionTransformer) -> nn.Module:
@@ -29,6 +42,7 @@ def before_last_block(model: VisionTransformer) -> nn.Module:
     shared = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
     shorter = copy.deepcopy(model, shared)
     shorter.blocks, shorter.norm = shorter.blocks[:-1], nn.Identity()
+    vars(shorter).pop("forward_features", None)  # that of a feature of several blocks
     return shorter
 
 
@@ -77,6 +91,11 @@ def similarity(features: Tensor, vector: Tensor) -> Tensor:
 
 def _on_grid(model: nn.Module, images: Tensor, of_tokens: Tensor) -> Tensor:
     """What is known of tokens (tokens, …) as (height, width, …) of the patches alone."""
-    height, width = model.patch_embed.dynamic_feat_size(tuple(images.shape[-2:]))
-    patches = of_tokens[model.num_prefix_tokens :]
+    embedding = getattr(model, "patch_embed", None)
+    if not hasattr(embedding, "dynamic_feat_size"):
+        raise NoMap(f"{type(model).__name__} does not say where its tokens lie")
+    height, width = embedding.dynamic_feat_size(tuple(images.shape[-2:]))
+    patches = of_tokens[getattr(model, "num_prefix_tokens", 0) :]
+    if len(patches) != height * width:
+        raise NoMap(f"{type(model).__name__} has {len(patches)} tokens for {height} x {width} patches")
     return patches.reshape(height, width, *patches.shape[1:])

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from protloc.audit.again import KNN, score_of_neighbours, score_of_predictions
 from protloc.audit.study import Study
 from protloc.audit.text import printable
+from protloc.choices import validation_proteins
 from protloc.crops import open_crops
 from protloc.cut import cut
 from protloc.errors import InputError
@@ -22,7 +23,7 @@ from protloc.variants import Variant
 
 SHOWN = 3  # fields or cells behind a number that are shown one by one
 TUNED = "finetune"  # has a file for each variant
-RUN = ("strategy", "scale", "split_unit", "label_policy", "fraction", "seed")
+RUN = ("strategy", "scale", "split_unit", "label_policy", "fraction", "shots", "seed", "subset")
 
 
 class Tables:
@@ -66,6 +67,7 @@ def _of_metric(tables: Tables, row: pd.Series) -> Iterator[str]:
         wanted = {"apart": row["split_unit"], "label_policy": row["label_policy"], "seed": row["seed"]}
         wanted |= variant.columns
         rows = found[_equal(found, wanted, list(wanted))]
+        rows = rows[rows["gene"].isin(_chosen_on(tables)) == (row["subset"] == "validation")]
         yield f"{len(rows)} cells of {path}{score_of_neighbours(rows, row)}"
         below = (_of_neighbour(tables, cell, route) for _, cell in rows.head(SHOWN).iterrows())
     else:
@@ -73,12 +75,19 @@ def _of_metric(tables: Tables, row: pd.Series) -> Iterator[str]:
         path = f"runs/{row['level']}/{row['task']}/{below}/predictions.parquet"
         found = tables("predictions", path)
         rows = found[_equal(found, row, list(RUN))]
-        yield f"{len(rows)} fields of {path}{score_of_predictions(rows, row)}"
+        yield f"{len(rows)} images of {path}{score_of_predictions(rows, row)}"
         below = (_of_prediction(tables, field, route) for _, field in rows.head(SHOWN).iterrows())
     for lines in below:
         yield from indented(lines)
     if len(rows) > SHOWN:
         yield f"  and {len(rows) - SHOWN} more"
+
+
+def _chosen_on(tables: Tables) -> set[str]:
+    """The proteins that nearest neighbours were chosen on: the subset `validation` of their cells."""
+    paths = sorted((tables.study.root / "splits").glob("*.parquet"))
+    named = {tuple(path.stem.split("-")): f"splits/{path.name}" for path in paths}
+    return validation_proteins({setting: tables("splits", path) for setting, path in named.items()})
 
 
 def _of_prediction(tables: Tables, row: pd.Series, route: str | None = None) -> Iterator[str]:

@@ -64,8 +64,13 @@ def _read(file: Path) -> tuple[str, pd.DataFrame]:
 
 
 def _select(rows: pd.DataFrame, selectors: Sequence[str], file: Path) -> pd.Series:
-    """The one row that has these values. Raises InputError for an unknown column, no row, or several."""
+    """The one row that has these values, of the subset `test` unless another is named.
+
+    Raises InputError for an unknown column, no row, or several.
+    """
     chosen = pd.Series(True, index=rows.index)
+    if "subset" in rows and not any(selector.startswith("subset=") for selector in selectors):
+        selectors = [*selectors, "subset=test"]
     for selector in selectors:
         column, _, value = selector.partition("=")
         if column not in rows:

@@ -25,6 +25,7 @@ def _ascending(values: list[float]) -> list[float]:
 
 
 Distinct = Annotated[list[Item], Field(min_length=1), AfterValidator(_without_repeats)]
+Shots = Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(_without_repeats)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Range = Annotated[
     list[Annotated[float, Field(gt=0, le=1)]],
@@ -42,6 +43,7 @@ Segmenter = Literal["classical", "stardist", "cellpose"]
 Flag = Literal[tuple(FLAGS)]
 SplitUnit = Literal["protein", "fov"]
 LabelPolicy = Literal["single", "multi"]
+LowerGrades = Literal["masked", "negative"]
 Head = Literal["linear", "mlp", "wide"]
 FinetuneMode = Literal["full", "last_n_blocks", "low_rank"]
 
@@ -96,6 +98,10 @@ class Cells(Settings):
     mask_neighbours: bool = Field(False, description="embed a cell without what belongs to its neighbours")
     backbones: Distinct[Name] | None = Field(None, description="null: all of embedding.backbones")
     scales: Scales = Field({}, description="scales of cells by backbone, as embedding.scales")
+    probe: bool = Field(True, description="train the heads of `probe` on cells too, split as fields")
+    probe_cells_per_protein: Count | None = Field(
+        10, description="cells drawn of each protein for probes, one draw per seed; null: all"
+    )
     labels: str | None = Field(None, description="cells labelled by a person: CSV with cell_id, label")
 
 
@@ -193,11 +199,22 @@ class Splits(Settings):
     units: Distinct[SplitUnit] = Field(["protein", "fov"], description="what never lies on two sides")
     label_policies: Distinct[LabelPolicy] = Field(["single"], description="which labels count")
     min_grade: Literal[1, 2, 3] = Field(3, description="lowest grade that counts under `multi`")
+    lower_grades: LowerGrades = Field(
+        "masked",
+        description="annotations that do not count: neither right nor wrong in loss and score, or wrong",
+    )
     min_proteins: Count = Field(4, description="a class with fewer proteins is left out and reported")
     test_share: Share = Field(0.25, gt=0, description="share of units held out for the final score")
     validation_share: Share = Field(0.15, gt=0, description="share of units that choices are made on")
     fractions: Distinct[Annotated[float, Field(gt=0, le=1)]] = Field(
-        [0.01, 0.05, 0.1, 0.25, 0.5, 1.0], description="shares of the training part, nested"
+        [0.01, 0.05, 0.1, 0.25, 0.5, 1.0],
+        description="shares of the training part, nested; of each class one unit at least",
+    )
+    whole_validation: bool = Field(
+        False, description="choose on the whole validation part whatever the fraction, not on the same share"
+    )
+    shots: Shots = Field(
+        [], description="few-shot runs beside fractions: units per class, nested; [] for none"
     )
     seeds: Distinct[Seed] = Field([0, 1, 2], description="one split per seed")
 
@@ -277,6 +294,7 @@ class Finetune(Settings):
     units: Distinct[SplitUnit] | None = Field(None, description="null: as splits.units")
     policies: Distinct[LabelPolicy] | None = Field(None, description="null: as splits.label_policies")
     fractions: Distinct[float] | None = Field(None, description="null: as splits.fractions")
+    shots: Shots | None = Field(None, description="null: as splits.shots; [] for none")
     seeds: Distinct[Seed] | None = Field(None, description="null: as splits.seeds")
 
 
@@ -333,6 +351,7 @@ class Study(Settings):
             "units": self.splits.units,
             "policies": self.splits.label_policies,
             "fractions": self.splits.fractions,
+            "shots": self.splits.shots,
             "seeds": self.splits.seeds,
         }
         for name, values in there.items():

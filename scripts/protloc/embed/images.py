@@ -69,7 +69,10 @@ def field_images(fovs: pd.DataFrame, root: Path) -> Images:
 
 
 def cell_images(cells: pd.DataFrame, crops: Crops, cut: CellCut) -> Images:
-    """The kept cells of the table `cells`, cut from the stored crops as `cut` says."""
+    """The kept cells of the table `cells`, cut from the stored crops as `cut` says.
+
+    Raises InputError if the store holds smaller crops.
+    """
     kept = cells[cells["kept"]].sort_values("cell_id")
     how = {"mask_others": cut.mask_neighbours, "padding": cut.padding}
     images = []

@@ -26,6 +26,11 @@ class Size:
     pixel_size_um: float
     field_bytes: int
 
+    @property
+    def field_um(self) -> float:
+        """The side of a field, µm."""
+        return self.field_px * self.pixel_size_um
+
 
 def size_of(study: Study, fields: int | None = None) -> Size:
     """What a study's simulation says; else OpenCell's, or `fields` as large as those."""
@@ -43,23 +48,23 @@ def size_of(study: Study, fields: int | None = None) -> Size:
 
 
 def runs(study: Study, group: Finetune | None = None) -> Sequence[tuple[float, int]]:
-    """Fraction and seed of each run on a route, over all units and policies: of the splits, or `group`."""
+    """Share of the training part and seed of each run on a route, over all units and policies.
+
+    They are those of the splits, or of `group`. A few-shot run is counted as the smallest fraction.
+    """
     splits = study.splits
     if splits is None:
         return []
     names = {"units": "units", "policies": "label_policies", "fractions": "fractions", "seeds": "seeds"}
     chosen = [getattr(group, own, None) or getattr(splits, its) for own, its in names.items()]
+    shots = splits.shots if group is None or group.shots is None else group.shots
+    chosen[2] = [*chosen[2], *[min(chosen[2])] * len(shots)]
     return [(fraction, seed) for _, _, fraction, seed in product(*chosen)]
 
 
 def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str], level: str = "fov") -> int:
     """How many variants some backbones have in all: features have one each."""
     return sum(len(variants_of(study, name, used[name], level)) for name in names)
-
-
-def of_cells(study: Study, used: Mapping[str, Backbone]) -> Sequence[str]:
-    """The backbones that cells are embedded with."""
-    return (study.cells.backbones or list(used)) if study.cells else []
 
 
 def probed(study: Study, used: Mapping[str, Backbone]) -> int:

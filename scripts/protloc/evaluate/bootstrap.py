@@ -28,13 +28,17 @@ def _weights(proteins: int, draws: int, setting: tuple[str, ...]) -> np.ndarray:
     return np.ascontiguousarray(drawn.T, dtype=np.float32)
 
 
-def by_protein(run: Level, genes: np.ndarray) -> np.ndarray:
-    """Counts summed over each protein's rows: float32 (proteins, 3, classes), 0 where the run has none."""
+def by_protein(run: Level, genes: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+    """Counts summed over each protein's rows: float32 (proteins, 3, classes), 0 where the run has none.
+
+    `counts` (rows, 3, classes) are the run's own, or others of its rows.
+    """
+    counts = run.counts if counts is None else counts
     of = np.searchsorted(genes, run.genes.astype(str))
     order = np.argsort(of, kind="stable")
     own, starts = np.unique(of[order], return_index=True)
-    sums = np.zeros((len(genes), *run.counts.shape[1:]), dtype=np.float32)
-    sums[own] = np.add.reduceat(run.counts[order], starts)
+    sums = np.zeros((len(genes), *counts.shape[1:]), dtype=np.float32)
+    sums[own] = np.add.reduceat(counts[order], starts)
     return sums
 
 

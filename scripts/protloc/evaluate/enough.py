@@ -10,9 +10,13 @@ OF = list(TABLES["enough"].key)
 
 
 def enough(summary: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `enough`: the smallest fraction whose interval reaches the score of the full data, by route."""
+    """Rows of `enough`: the smallest fraction whose interval reaches the score of the full data, by route.
+
+    Few-shot runs are another design and do not count.
+    """
     rows = []
-    for names, at in summary[summary["k"].isna()].sort_values("fraction").groupby(OF):
+    fractions = summary[summary["k"].isna() & (summary["shots"] == 0) & (summary["subset"] == "test")]
+    for names, at in fractions.sort_values("fraction").groupby(OF):
         full = at.loc[at["fraction"] == 1, "mean"]
         reach = at[at["high"] >= full.iloc[0]] if len(full) else at.iloc[:0]
         first = reach.iloc[0] if len(reach) else dict.fromkeys(("fraction", "mean", "low", "high"))

@@ -1,8 +1,9 @@
-"""The predictions of a run counted for its fields, and for its proteins."""
+"""The predictions of a run counted for its images, and for its proteins, in each subset."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -10,42 +11,80 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from protloc.decide import decide
 from protloc.evaluate.f1 import count
+from protloc.thresholds import thresholds
 
 
 @dataclass(frozen=True)
 class Level:
-    """The protein of each row, text (rows,), what is true, how likely it is said to be, and what was decided.
+    """Rows that stand for images or for proteins: the protein of each, text (rows,), and what is known of it.
 
-    counts: int64 (rows, 3, classes). truth, probabilities: (rows, classes), of the named classes.
+    truth, masked, annotated: bool (rows, classes) of the named classes; probabilities: float64 likewise.
+    clean: bool (rows,). predicted: what was decided, bool as truth.
     """
 
     genes: np.ndarray
-    counts: np.ndarray
     truth: np.ndarray
+    masked: np.ndarray
+    annotated: np.ndarray
+    clean: np.ndarray
     probabilities: np.ndarray
+    predicted: np.ndarray
     classes: list[str]
 
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """True positives, false positives and false negatives, int64 (rows, 3, classes), unless masked."""
+        return count(self.truth, self.predicted & ~self.masked)
 
-def levels(run: pd.DataFrame, policy: str) -> dict[str, Level]:
-    """Both levels of a run by the prefix of their metrics: none for fields, `protein_` for proteins.
 
-    `run` holds rows of `predictions`. A protein is predicted from the mean of its fields' probabilities.
+def levels(run: pd.DataFrame, policy: str) -> dict[str, dict[str, Level]]:
+    """Both levels of a run by subset and by the prefix of their metrics: none for images, `protein_`.
+
+    `run` holds rows of `predictions`. A protein is predicted from the mean of its images' probabilities;
+    under `multi` by thresholds that are chosen on such means of the subset `validation`, where it is there.
     """
-    binarizer = MultiLabelBinarizer(classes=run["classes"].iloc[0]).fit([])
-    truth, predicted = (_indicators(run[name], binarizer) for name in ("truth", "predicted"))
-    classes, scores = list(run["classes"].iloc[0]), np.stack(run["probabilities"]).astype(float)
-    fields = Level(run["gene"].to_numpy(), count(truth, predicted), truth, scores, classes)
-    genes, first, protein = np.unique(fields.genes.astype(str), return_index=True, return_inverse=True)
-    sums = np.zeros((len(genes), truth.shape[1]))
-    np.add.at(sums, protein, scores)
-    cuts = np.asarray(run["thresholds"].iloc[0]) if len(run["thresholds"].iloc[0]) else None
+    images = {subset: _images(rows) for subset, rows in run.groupby("subset")}
+    means = {subset: _means(level) for subset, level in images.items()}
+    cuts = None
+    if policy == "multi" and "validation" in means:
+        chosen_on = means["validation"]
+        cuts = thresholds(chosen_on.probabilities, chosen_on.truth, chosen_on.masked)
+    proteins = {subset: _decided(level, policy, cuts) for subset, level in means.items()}
+    return {subset: {"": images[subset], "protein_": proteins[subset]} for subset in images}
+
+
+def _images(rows: pd.DataFrame) -> Level:
+    binarizer = MultiLabelBinarizer(classes=rows["classes"].iloc[0]).fit([])
+    columns = ("truth", "masked", "annotated", "predicted")
+    found = {name: _indicators(rows[name], binarizer) for name in columns}
+    return Level(
+        genes=rows["gene"].to_numpy(),
+        clean=rows["clean"].to_numpy(bool),
+        probabilities=np.stack(rows["probabilities"]).astype(float),
+        classes=list(rows["classes"].iloc[0]),
+        **found,
+    )
+
+
+def _means(images: Level) -> Level:
+    """The proteins of a subset with the means of their images' probabilities; nothing is decided yet."""
+    genes, first, protein = np.unique(images.genes.astype(str), return_index=True, return_inverse=True)
+    sums = np.zeros((len(genes), len(images.classes)))
+    np.add.at(sums, protein, images.probabilities)
+    known = {name: getattr(images, name)[first] for name in ("truth", "masked", "annotated", "clean")}
     means = sums / np.bincount(protein)[:, None]
-    counts = count(truth[first], decide(means, policy, cuts))
-    return {"": fields, "protein_": Level(genes, counts, truth[first], means, classes)}
+    return Level(genes=genes, probabilities=means, predicted=means > 1, classes=images.classes, **known)
+
+
+def _decided(level: Level, policy: str, cuts: np.ndarray | None) -> Level:
+    predicted = decide(level.probabilities, policy, cuts, level.masked)
+    return replace(level, predicted=predicted)
 
 
 def _indicators(labels: pd.Series, binarizer: MultiLabelBinarizer) -> np.ndarray:
-    """Which classes each row names: bool (rows, classes). The few sets that there are are looked up once."""
+    """Which of the classes each row names: bool (rows, classes). The few sets are looked up once."""
+    known = set(binarizer.classes)
     sets: dict[tuple[str, ...], int] = {}
     places = [sets.setdefault(tuple(names), len(sets)) for names in labels]
-    return binarizer.transform(list(sets)).astype(bool)[places]
+    own = [[name for name in names if name in known] for names in sets]
+    return binarizer.transform(own).astype(bool)[places]

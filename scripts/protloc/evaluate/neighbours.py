@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from protloc.evaluate.f1 import macro_of_present, micro
 from protloc.evaluate.padding import padding
 from protloc.evaluate.paired import METRICS as COMPARED
 from protloc.evaluate.paired import Side
+from protloc.evaluate.scores import LEARNED
 from protloc.evaluate.shortcuts import shortcuts
 
 VOTES = {"knn": "plain", "knn_weighted": "weighted"}
@@ -24,30 +25,39 @@ def score_neighbours(
     route: Sequence[str],
     draws: int,
     name: str,
-    tested: Mapping[tuple[str, str], np.ndarray] | None = None,
+    tested: Mapping[tuple[str, str, str], np.ndarray] | None = None,
+    chosen_on: Collection[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     """Rows of `metrics` and of `summary`, and what is compared, of one route, read from the file `name`.
 
-    `route` is level, backbone, strategy and scale; `tested` is as for a route of predictions. Raises
-    InputError if k differs between the runs of a setting.
+    `route` is level, backbone, strategy and scale; `tested` is as for a route of predictions. The cells of
+    the proteins `chosen_on` are the subset `validation`, all others `test`. Raises InputError if k differs
+    between the runs of a setting.
     """
     metrics, summary, sides = [], [], []
-    for setting, rows in neighbours.groupby(["apart", "label_policy"]):
+    subsets = neighbours.assign(subset=subset_of(neighbours["gene"], chosen_on))
+    for setting, rows in subsets.groupby(["apart", "label_policy", "subset"]):
         if rows["k"].map(tuple).nunique() > 1:
-            unit, policy = setting
+            unit, policy, _ = setting
             raise InputError(
                 f"{name}: k differs between seeds at {unit}, {policy}; run again with --forcerun knn"
             )
         keys = dict(zip(("level", "backbone", "strategy", "scale"), route, strict=True))
-        keys |= {"split_unit": setting[0], "label_policy": setting[1], "fraction": 1.0}
+        keys |= {"split_unit": setting[0], "label_policy": setting[1], "fraction": 1.0, "shots": 0}
+        keys |= {"subset": setting[2]} | dict.fromkeys(LEARNED, 0)
         genes = tested[setting] if tested else np.unique(rows["gene"].astype(str))
-        of_runs, of_setting, compared = _score(rows, pd.Index(genes), draws, setting, route)
+        of_runs, of_setting, compared = _score(rows, pd.Index(genes), draws, setting[:2], route)
         metrics.append(of_runs.assign(**keys))
-        if setting[0] == "cell":
+        if setting[0] == "cell" and setting[2] == "test":
             metrics.append(_shortcuts(rows).assign(**keys))
         summary.append(of_setting.assign(**keys))
-        sides += compared
+        sides += compared if setting[2] == "test" else []
     return pd.concat(metrics, ignore_index=True), pd.concat(summary, ignore_index=True), sides
+
+
+def subset_of(genes: pd.Series, chosen_on: Collection[str]) -> np.ndarray:
+    """The subset of cells by their proteins, text (cells,)."""
+    return np.where(genes.isin(list(chosen_on)), "validation", "test")
 
 
 def _score(
@@ -75,7 +85,7 @@ def _score(
             sides += [
                 Side(
                     (task, *route[1:]),
-                    (route[0], *setting, 1.0, int(k_of), metric),
+                    (route[0], *setting, 1.0, 0, int(k_of), metric),
                     np.array(list(counts)),
                     np.array([of_run[place] for of_run in values.values()]),
                     resampled[:, :, place].astype(np.float32),

@@ -19,8 +19,8 @@ from protloc.tables import TABLES
 
 Route = tuple[str, str, str, float]  # task, backbone, strategy, scale
 SIDE = ("task", "backbone", "strategy", "scale")
-Setting = tuple[str, str, str, float, int | None, str]  # level, split unit, label policy, fraction, k, metric
-SETTING = ("level", "split_unit", "label_policy", "fraction", "k", "metric")
+SETTING = ("level", "split_unit", "label_policy", "fraction", "shots", "k", "metric")
+Setting = tuple[str, str, str, float, int, int | None, str]  # of these columns
 FAMILY = ["task", *SETTING]
 METRICS = ("macro_f1", "protein_macro_f1")
 TRAINED, NO_STRATEGY = "finetune", "none"

@@ -25,14 +25,24 @@ def macro_average_precision(truth: np.ndarray, probabilities: np.ndarray) -> flo
     return float((found.sum(axis=1) / hits.sum(axis=1)).mean())
 
 
-def calibration_error(truth: np.ndarray, probabilities: np.ndarray, policy: str) -> float:
+def calibration_error(
+    truth: np.ndarray, probabilities: np.ndarray, policy: str, masked: np.ndarray | None = None
+) -> float:
     """The expected calibration error, 0 to 1 (Guo et al. 2017), in 15 bins of equal width.
 
-    Under `single` of the likeliest class's probability, under `multi` of all classes' probabilities together.
+    Under `single` of the probability of the likeliest class that is not `masked`, given that it is none that
+    is; under `multi` of the probabilities of all classes that are not masked together.
     """
+    counts = np.ones_like(truth, dtype=bool) if masked is None else ~masked
     if policy == "single":
+        probabilities = probabilities * counts
+        whole = probabilities.sum(axis=1, keepdims=True)
+        given = (whole > 0) & ~counts.all(axis=1, keepdims=True)
+        probabilities = np.divide(probabilities, whole, out=probabilities, where=given)
         likeliest = probabilities.argmax(axis=1)[:, None]
         truth, probabilities = (np.take_along_axis(of, likeliest, axis=1) for of in (truth, probabilities))
+    else:
+        truth, probabilities = truth[counts], probabilities[counts]
     hits, scores = truth.ravel().astype(float), probabilities.ravel().astype(float)
     place = np.minimum((scores * BINS).astype(int), BINS - 1)
     gaps = np.bincount(place, weights=hits - scores, minlength=BINS)

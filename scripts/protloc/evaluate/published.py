@@ -98,9 +98,10 @@ def _lacking(claim: Claim) -> str:
 
 
 def _at_full(table: pd.DataFrame) -> pd.DataFrame:
-    """Macro F1 with all of the labelled data, at the backbones' own scales."""
+    """Macro F1 in the test part with all of the labelled data, at the backbones' own scales."""
     own = (table[[name for name in ("scale", "other_scale") if name in table]] == 1).all(axis=1)
-    return table[(table["metric"] == METRIC) & (table["fraction"] == FULL) & own]
+    table = table[(table["metric"] == METRIC) & (table["fraction"] == FULL) & (table["shots"] == 0) & own]
+    return table[table["subset"] == "test"] if "subset" in table else table
 
 
 def _both_ways(comparisons: pd.DataFrame) -> pd.DataFrame:

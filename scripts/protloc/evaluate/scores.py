@@ -1,67 +1,68 @@
-"""The metrics of every run on one route, and their summary over seeds."""
+"""The metrics of every run on one route in both subsets, and their summary over seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from protloc.errors import InputError
+from protloc.evaluate.annotated import any_annotated, clean_alone, label_ceiling
 from protloc.evaluate.bootstrap import by_protein, interval, resample, weights
-from protloc.evaluate.f1 import macro, micro, per_class
+from protloc.evaluate.f1 import macro, macro_of_present, micro, per_class
 from protloc.evaluate.levels import Level, levels
 from protloc.evaluate.paired import METRICS as COMPARED
 from protloc.evaluate.paired import Side
 from protloc.evaluate.probabilities import calibration_error, macro_average_precision
-from protloc.tables import ROUTE, RUN
+from protloc.tables import ROUTE, SETTING, TRAINED_ON
 
 METRICS = {"macro_f1": macro, "micro_f1": micro}
 NO_K = pd.Series(dtype="Int64")  # empty in every row: there are no neighbours
-SETTING = [column.name for column in RUN if column.name != "seed"]
+LEARNED = [column.name for column in TRAINED_ON]
+Tested = Mapping[tuple[str, str, str], np.ndarray]  # proteins, by split unit, label policy and subset
 
 
 def score_route(
-    predictions: pd.DataFrame,
-    route: Sequence[str],
-    draws: int,
-    name: str,
-    tested: Mapping[tuple[str, str], np.ndarray] | None = None,
+    predictions: pd.DataFrame, route: Sequence[str], draws: int, name: str, tested: Tested | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     """Rows of `metrics` and of `summary`, and what is compared, of one route, read from the file `name`.
 
-    `tested` are the proteins to draw from, sorted, by split unit and label policy: for routes that are to be
-    paired those of all; without it, those of each setting. Raises InputError if the runs of a setting do not
-    list the same classes.
+    `tested` are the proteins to draw from, sorted: for routes that are to be paired those of all; without it,
+    those of each setting and subset. Raises InputError if the runs of a setting do not list the same classes.
     """
     metrics, summary, sides = [], [], []
-    for setting, rows in predictions.groupby(SETTING):
+    for setting, rows in predictions.groupby(list(SETTING)):
         if len(set(map(tuple, rows["classes"]))) > 1:
             raise InputError(
                 f"{name}: classes differ between seeds at {setting}; run again with --forcerun split"
             )
-        keys = dict(zip(SETTING, setting, strict=True))
-        runs = {seed: levels(run, keys["label_policy"]) for seed, run in rows.groupby("seed")}
-        genes = tested[setting[:2]] if tested else np.unique(rows["gene"].astype(str))
-        drawn = weights(len(genes), draws, setting[:2])
-        resampled = _resample(list(runs.values()), genes, drawn)
-        of_runs = _metrics(runs, keys["label_policy"])
-        metrics.append(of_runs.assign(**keys))
-        bounds = {metric: interval(of_metric) for metric, of_metric in resampled.items()}
-        summary.append(_summary(of_runs, bounds).assign(**keys))
-        sides += _sides(of_runs, resampled, runs, genes, route, setting)
+        learned = rows.groupby("seed")[LEARNED].first()
+        found = {seed: levels(run, setting[1]) for seed, run in rows.groupby("seed")}
+        for subset, of_subset in rows.groupby("subset"):
+            keys = dict(zip(SETTING, setting, strict=True)) | {"subset": subset}
+            runs = {seed: of_run[subset] for seed, of_run in found.items() if subset in of_run}
+            genes = tested[*setting[:2], subset] if tested else np.unique(of_subset["gene"].astype(str))
+            resampled = _resample(list(runs.values()), genes, weights(len(genes), draws, setting[:2]))
+            of_runs = _metrics(runs, keys["label_policy"])
+            metrics.append(of_runs.join(learned, on="seed").assign(**keys))
+            bounds = {metric: interval(of_metric) for metric, of_metric in resampled.items()}
+            summary.append(_summary(of_runs, bounds).assign(**keys, **learned.mean()))
+            if subset == "test":
+                sides += _sides(of_runs, resampled, runs, genes, route, setting)
     columns = dict(zip((column.name for column in ROUTE), route, strict=True)) | {"k": NO_K}
     whole = (pd.concat(tables, ignore_index=True).assign(**columns) for tables in (metrics, summary))
     return *whole, sides
 
 
 def _metrics(runs: Mapping[int, Mapping[str, Level]], policy: str) -> pd.DataFrame:
-    """Each metric of each seed's run."""
+    """Each metric of each seed's run; none where it cannot be said."""
     rows = [
         {"seed": seed, "metric": prefix + name, "value": value}
         for seed, of_run in runs.items()
         for prefix, level in of_run.items()
         for name, value in _values(level, policy).items()
+        if not np.isnan(value)
     ]
     return pd.DataFrame(rows)
 
@@ -69,11 +70,15 @@ def _metrics(runs: Mapping[int, Mapping[str, Level]], policy: str) -> pd.DataFra
 def _values(level: Level, policy: str) -> dict[str, float]:
     """All metrics of a run at one level, by name."""
     counts = level.counts.sum(axis=0)
+    ranked = np.where(level.masked, -1.0, level.probabilities)  # what is masked comes last, and is not true
     return {
         **{name: float(metric(counts)) for name, metric in METRICS.items()},
         **{f"f1_{name}": float(value) for name, value in zip(level.classes, per_class(counts), strict=True)},
-        "macro_average_precision": macro_average_precision(level.truth, level.probabilities),
-        "calibration_error": calibration_error(level.truth, level.probabilities, policy),
+        "macro_average_precision": macro_average_precision(level.truth, ranked),
+        "calibration_error": calibration_error(level.truth, level.probabilities, policy, level.masked),
+        "any_annotated": float(micro(any_annotated(level).sum(axis=0))),
+        "clean_macro_f1": float(macro_of_present(clean_alone(level).sum(axis=0))),
+        "label_ceiling": label_ceiling(level, policy),
     }
 
 
@@ -81,17 +86,20 @@ def _resample(
     runs: Sequence[Mapping[str, Level]], genes: np.ndarray, drawn: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Each metric in the same draws for all seeds, fractions and routes: float64 (runs, draws)."""
-    return {
-        prefix + name: np.stack(values)
-        for prefix in runs[0]
-        for name, values in _by_metric(
-            [resample(by_protein(run[prefix], genes), drawn) for run in runs]
-        ).items()
-    }
+    found: dict[str, list[np.ndarray]] = {}
+    for run in runs:
+        for prefix, level in run.items():
+            for name, values in _draws(level, genes, drawn):
+                found.setdefault(prefix + name, []).append(values)
+    return {name: np.stack(values) for name, values in found.items() if len(values) == len(runs)}
 
 
-def _by_metric(runs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, list[np.ndarray]]:
-    return {name: [run[name] for run in runs] for name in runs[0]}
+def _draws(level: Level, genes: np.ndarray, drawn: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each metric that has an interval, and its values in all draws."""
+    yield from resample(by_protein(level, genes), drawn).items()
+    yield "any_annotated", resample(by_protein(level, genes, any_annotated(level)), drawn)["micro_f1"]
+    if level.clean.any():
+        yield "clean_macro_f1", resample(by_protein(level, genes, clean_alone(level)), drawn)["macro_f1"]
 
 
 def _sides(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from skimage.measure import block_reduce
 
 from protloc.contrast import limits, stretch
-from protloc.figures.style import EDGE_MM, INK, MM, SMALL_PT, WIDTH_MM, note, plain, sheet, write
+from protloc.figures.style import EDGE_MM, INK, MM, SMALL_PT, WIDTH_MM, missing, note, plain, sheet, write
 from protloc.figures.thumbnail import LARGEST as MOST_PX
 from protloc.figures.thumbnail import bar_length, draw_image, place, wrapped
 from protloc.images import CHANNELS, read_field
@@ -38,7 +38,8 @@ def values_of_maps(maps: pd.DataFrame) -> pd.DataFrame:
         for one in maps.itertuples(index=False)
         for row, column in [np.indices((one.height, one.width))]
     ]
-    return pd.concat(tables)[["backbone", "strategy", "fov_id", "kind", "row", "column", "value"]]
+    columns = ["backbone", "strategy", "fov_id", "kind", "row", "column", "value"]
+    return pd.concat(tables)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def draw_attention(
@@ -52,8 +53,11 @@ def draw_attention(
     """Write the sheet: a column per field; its channels, and below a row of maps for each backbone.
 
     `maps` and `fovs` are the tables attention and fovs, `titles` are by backbone and say their order, the
-    fields lie below `raw`. A row of maps has one colour scale, from its least to its largest value.
+    fields lie below `raw`. A row of maps has one colour scale, from its least to its largest value. Backbones
+    without a map are named below.
     """
+    if maps.empty:
+        return _draw_nothing(titles, simulated, outputs)
     shown = maps.drop_duplicates("fov_id").sort_values(["label", "fov_id"])
     fields = fovs.set_index("fov_id", drop=False).loc[shown["fov_id"]].assign(label=shown["label"].to_numpy())
     side = min(LARGEST, (WIDTH_MM - 2 * EDGE_MM - SCALE - (len(fields) - 1) * GAP) / len(fields))
@@ -72,7 +76,20 @@ def draw_attention(
             write(figure, f"{titles[name]}: {kind}", top, fontweight="bold")
             _draw_maps(figure, top + HEADING, of_backbone, fields, side)
             top += pitch
-        note(figure, f"Channels from their 1st to their 99.7th percentile; bars {bar_um} µm.", simulated)
+        without = _without([titles[name] for name in titles if name not in rows])
+        words = f"Channels from their 1st to their 99.7th percentile; bars {bar_um} µm. {without}"
+        note(figure, words, simulated)
+
+
+def _without(titles: Sequence[str]) -> str:
+    """The sentence on backbones that no map can be made of, if there are any."""
+    return f"No map can be made of {', '.join(titles)}." if titles else ""
+
+
+def _draw_nothing(titles: Mapping[str, str], simulated: bool, outputs: Sequence[Path]) -> None:
+    with sheet(LARGEST, outputs, dpi=200, photos=True) as figure:
+        missing(figure, _without([*titles.values()]))
+        note(figure, "", simulated)
 
 
 def _columns(figure: Figure, top: float, count: int, side: float) -> Iterator[Axes]:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from protloc.choose import middle
+from protloc.choices import best_k, is_chosen
 from protloc.figures.cell_policies import POLICIES
 from protloc.figures.cell_scores import VOTES
 from protloc.figures.looks import Look, Route, looks_of_routes
@@ -26,6 +26,10 @@ NOTE = (
     "Means over {seeds} seeds; bands and bars: 95 % intervals by bootstrap over proteins. Thin dotted: votes "
     "weighted by similarity. Dashed grey: controls."
 )
+
+
+CHOSEN = "Right: at the k that is best on the proteins of validation, which are left out of all scores here."
+MIDDLE = "Right: at the middle k, as there are no proteins of validation to choose it on."
 
 
 def draw_cells_k(
@@ -48,7 +52,8 @@ def draw_cells_k(
     with sheet(height, outputs) as figure:
         if policies:
             _draw_rows(figure, scores, policies, looks_of_routes(scores, titles, controls))
-            lines = [NOTE.format(seeds=scores["runs"].max()), *lines]
+            chosen = CHOSEN if is_chosen(scores) else MIDDLE
+            lines = [NOTE.format(seeds=scores["runs"].max()), chosen, *lines]
         else:
             missing(figure, "No cell has a label: there is nothing to score.")
         note(figure, "\n".join(lines), simulated, LEFT)
@@ -101,8 +106,8 @@ def _draw_k(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Look]) -> No
 
 def _draw_apart(axis: Axes, scores: pd.DataFrame, looks: Mapping[Route, Look]) -> None:
     """Draw the score at the middle k against what neighbours may share with the cell, with bars."""
-    k = middle(scores["k"])
     units = [unit for unit in APART if unit in set(scores["apart"])]
+    k = best_k(scores[scores["apart"] == units[0]])
     at_k = scores[scores["k"] == k].set_index(["backbone", "strategy", "apart"])
     for number, (route, look) in enumerate(looks.items()):
         line = at_k.reindex([(*route, unit) for unit in units])

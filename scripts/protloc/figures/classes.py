@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from protloc.choices import reported
 from protloc.figures.asked import Asked
 from protloc.figures.matrix import axes_at, draw_cells, draw_scale, sides
 from protloc.figures.panels import (
@@ -40,7 +41,8 @@ def class_scores(metrics: pd.DataFrame, splits: Splits, task: str, controls: Col
     `splits` are the tables of that name by split unit and label policy; proteins and fields are the numbers
     that are tested in a class, means over seeds.
     """
-    shown = at_full(metrics[(metrics["task"] == task) & metrics["metric"].str.startswith(PREFIX)])
+    of_task = metrics[(metrics["task"] == task) & metrics["metric"].str.startswith(PREFIX)]
+    shown = at_full(reported(of_task))
     shown = shown.assign(**{"class": shown["metric"].str.removeprefix(PREFIX)})
     scores = shown.groupby(COLUMNS[:6])["value"].agg(runs="count", mean="mean", sd="std").reset_index()
     tested = pd.concat([_tested(split).assign(**_named(setting)) for setting, split in splits.items()])

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from protloc.choices import ranked
 from protloc.figures.asked import Asked
 from protloc.figures.looks import Route
 from protloc.figures.matrix import axes_at, draw_cells, draw_scale, sides
@@ -29,7 +30,7 @@ COLUMNS += ["proteins", "fields", "taken", "share"]
 
 @dataclass(frozen=True)
 class Best:
-    """The route with the best macro F1 under a label policy that is no control, and of how many it is."""
+    """The best route on validation under a label policy that is no control, its macro F1, and of how many."""
 
     route: Route
     split_unit: str
@@ -43,19 +44,24 @@ class Best:
         """What its rows of `predictions` have in common."""
         return {name: getattr(self, name) for name in COLUMNS[:3]}
 
+    @property
+    def rows(self) -> dict[str, str | float | int]:
+        """What its rows of the table `predictions` have that are shown."""
+        return self.where | {"shots": 0, "subset": "test"}
+
 
 def best_routes(scores: pd.DataFrame) -> list[Best]:
     """The best route under each label policy, of those split by protein if there are any.
 
-    `scores` are those of `full_scores`. Of equal scores the first by name is taken.
+    `scores` are those of `full_scores`. The best is chosen on validation; of equals the first by name.
     """
     found = []
     learned = scores[~scores["control"] & scores["mean"].notna()]
     for policy in POLICIES:
         of_policy = learned[learned["label_policy"] == policy]
         for unit in [unit for unit in UNITS if unit in set(of_policy["split_unit"])][:1]:
-            rows = of_policy[of_policy["split_unit"] == unit].sort_values(COLUMNS[3:5])
-            row = rows.loc[rows["mean"].idxmax()]
+            rows = ranked(of_policy[of_policy["split_unit"] == unit])
+            row = rows.iloc[0]
             route = (row["backbone"], row["strategy"])
             found.append(Best(route, unit, policy, float(row["fraction"]), float(row["mean"]), len(rows)))
     return found
@@ -131,7 +137,7 @@ def _longest(names: Iterable[str]) -> float:
 
 
 def _rank(best: Best) -> str:
-    return f", the best of {best.among} that are no controls" if best.among > 1 else ""
+    return f", the best of {best.among} on validation that are no controls" if best.among > 1 else ""
 
 
 def _names(table: pd.DataFrame) -> dict[str, str]:

@@ -64,7 +64,7 @@ def draw_predictions(
 
 def _one_run(predictions: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The run that is shown, with the columns label and hit, and what it is called."""
-    run = predictions
+    run = predictions[(predictions["subset"] == "test") & (predictions["shots"] == 0)]
     for column, first in (("split_unit", "protein"), ("label_policy", "single")):
         present = sorted(run[column].unique(), key=lambda value, first=first: (value != first, value))
         run = run[run[column] == present[0]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from protloc.choose import middle
+from protloc.choices import best_k, reported, with_validation
 
 COLUMNS = ("panel", "task", "backbone", "strategy", "label_policy", "k", "apart")
 VALUES = ("runs", "mean", "low", "high", "chance")
@@ -22,8 +22,8 @@ def shortcut_rows(metrics: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
     `panel` is one of NEAREST, PADDED or COUNTS, with the mean, least and largest value over seeds; or
     `macro_f1`, with the mean over seeds and the interval of summary, where it is known for two units of
-    `apart` at least. Of cells at the middle k, of trained heads at the largest fraction; under the first of
-    POLICIES that there is.
+    `apart` at least. Of cells at the k that is best on validation, of trained heads at the largest fraction;
+    under the first of POLICIES that there is.
     """
     shown = pd.concat([_nearest(metrics), _scores(summary)], ignore_index=True)
     shown["k"] = shown["k"].astype("Int64")
@@ -32,7 +32,7 @@ def shortcut_rows(metrics: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
 def _nearest(metrics: pd.DataFrame) -> pd.DataFrame:
     """Over seeds, how often the nearest neighbour names what it should not, and by chance."""
-    cells = _of_first_policy(metrics[metrics["task"] == KNN])
+    cells = _of_first_policy(metrics[(metrics["task"] == KNN) & (metrics["subset"] == "test")])
     keys = ["task", "backbone", "strategy", "label_policy", "metric"]
     over_seeds = cells.groupby(keys)["value"].agg(runs="count", mean="mean", low="min", high="max")
     over_seeds = over_seeds.reset_index()
@@ -45,10 +45,11 @@ def _nearest(metrics: pd.DataFrame) -> pd.DataFrame:
 
 def _scores(summary: pd.DataFrame) -> pd.DataFrame:
     """Macro F1 of each route and task that was split in more than one way."""
-    scores = summary[summary["metric"] == "macro_f1"]
+    scores = reported(with_validation(summary[summary["metric"] == "macro_f1"]))
     cells, fields = (scores[scores["level"] == level] for level in ("cell", "fov"))
-    cells = cells[cells["task"] == KNN]
-    cells = _of_first_policy(cells[cells["k"] == middle(cells["k"])])
+    cells = _of_first_policy(cells[cells["task"] == KNN])
+    strictest = next((unit for unit in UNITS if unit in set(cells["split_unit"])), None)
+    cells = cells[cells["k"] == best_k(cells[cells["split_unit"] == strictest])]
     trained = _of_first_policy(fields[fields["fraction"] == fields["fraction"].max()])
     rows = pd.concat([trained, cells])
     several = rows.groupby(["task", "backbone", "strategy"])["split_unit"].transform("nunique") > 1

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from protloc.choices import CHOSEN_BY, reported, with_validation
 from protloc.figures.asked import Asked, routes_of
 from protloc.figures.looks import Look, Route, looks_of_routes
 from protloc.figures.panels import POLICIES, UNITS, counted_seeds, of_panel, units_and_policies
@@ -21,7 +22,7 @@ from protloc.figures.style import EDGE_MM, GREY, MM, SMALL_PT, WIDTH_MM, missing
 
 TUNED, METRIC = "finetune", "macro_f1"
 SETTING = ["split_unit", "label_policy", "fraction", "backbone", "strategy"]
-SCORE = ["runs", "mean", "low", "high"]
+SCORE = ["runs", "mean", "low", "high", CHOSEN_BY]
 DIFFERENCE = ["difference", "low", "high", "p_holm"]  # of `comparisons`
 SIDES = ("frozen", "tuned")
 COLUMNS = [*SETTING, *(f"{side}_{name}" for side in SIDES for name in SCORE)]
@@ -42,14 +43,15 @@ def tuned_pairs(summary: pd.DataFrame, comparisons: pd.DataFrame, task: str) -> 
     A row per setting that both have, at the largest FRACTIONS of each split unit and label policy. `summary`
     and `comparisons` are the tables of those names; what these do not compare has no difference.
     """
-    scores = summary[(summary["metric"] == METRIC) & summary["mean"].notna()].set_index(SETTING)
+    scores = reported(with_validation(summary[(summary["metric"] == METRIC) & summary["mean"].notna()]))
+    scores = scores.set_index(SETTING)
     frozen, tuned = (
         scores.loc[scores["task"] == of_task, SCORE].add_prefix(f"{side}_")
         for side, of_task in zip(SIDES, (task, TUNED), strict=True)
     )
     trained = (comparisons["compared"] == "training") & (comparisons["metric"] == METRIC)
     against = (comparisons["task"] == TUNED) & (comparisons["other_task"] == task)
-    compared = comparisons[trained & against].set_index(SETTING)[DIFFERENCE]
+    compared = reported(comparisons[trained & against]).set_index(SETTING)[DIFFERENCE]
     compared.columns = COLUMNS[-len(DIFFERENCE) :]
     pairs = frozen.join(tuned, how="inner").join(compared).reset_index().sort_values(SETTING)
     place = pairs.groupby(SETTING[:2])["fraction"].rank(method="dense", ascending=False)
@@ -104,11 +106,11 @@ def draw_tuned(
 
 
 def _named(pairs: pd.DataFrame, asked: Asked, settings: Sequence[tuple[str, str]]) -> list[Route]:
-    """The routes that have a name: those best when fine-tuned, in the order of the study.
+    """The routes that have a name: those best on validation when fine-tuned, in the order of the study.
 
     The largest fraction of the first panels decides, then smaller ones, then the next panels.
     """
-    order = {"by": ["fraction", "tuned_mean"], "ascending": False, "kind": "stable"}
+    order = {"by": ["fraction", f"tuned_{CHOSEN_BY}"], "ascending": False, "kind": "stable"}
     ranked = [route for both in settings for route in routes_of(of_panel(pairs, *both).sort_values(**order))]
     chosen = [*dict.fromkeys(ranked)][:NAMED]
     return [route for route in asked.routes if route in chosen]
@@ -197,7 +199,10 @@ def _lines(pairs: pd.DataFrame, asked: Asked, routes: Sequence[Route], named: in
         if (pairs["frozen_runs"] != pairs["tuned_runs"]).any():
             said += ["Where seeds differ, differences are over those of both."]
     if len(there) > named:
-        said += [f"Named: the {named} of {len(there)} that are best when fine-tuned; grey lines: the others."]
+        said += [
+            f"Named: the {named} of {len(there)} that are best on validation when fine-tuned; "
+            "grey lines: the others."
+        ]
     bare = pairs[pairs[["frozen_low", "frozen_high", "tuned_low", "tuned_high"]].isna().any(axis=1)]
     said += asked.without(set(routes) - set(there), "a pair of scores")
     said += asked.without(routes_of(bare), "an interval")

@@ -31,7 +31,15 @@ from protloc.kept import KeptRuns
 from protloc.models.weights import build, digest
 from protloc.runs import Run, check_vectors, prediction_rows, report_absent
 
-CHOOSING = {"backbones", "strategies", "units", "policies", "fractions", "seeds"}  # which runs there are
+CHOOSING = {
+    "backbones",
+    "strategies",
+    "units",
+    "policies",
+    "fractions",
+    "shots",
+    "seeds",
+}  # which runs there are
 ELSEWHERE = {"memory_mb", "gpus"}  # what changes no result
 
 
@@ -85,7 +93,7 @@ def finetune(
     fields.crop_side(job.settings.px)
     new = [run for run in runs if run.key not in kept]
     logging.info("%d runs: %d kept from before, %d to train", len(runs), len(runs) - len(new), len(new))
-    used = {place[name] for run in new for name in run.split["fov_id"]}
+    used = {place[name] for run in new for name in run.used["image_id"]}
     fields.keep(used, job.settings.memory_mb, job.machine.threads)
     images, seconds = 0, 0.0
     for number, run in enumerate(new, start=1):

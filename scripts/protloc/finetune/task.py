@@ -13,8 +13,8 @@ from torch import Tensor
 from protloc.decide import decide
 from protloc.macro_f1 import macro_f1
 from protloc.objective import losses, probabilities
-from protloc.runs import Run, truth
-from protloc.targets import balancing, targets
+from protloc.runs import Run, masked, truth
+from protloc.targets import balancing, masks, targets
 from protloc.thresholds import thresholds
 
 PARTS = ("train", "validation", "test")
@@ -24,13 +24,14 @@ PARTS = ("train", "validation", "test")
 class Task:
     """A run's data on the CPU: places of its fields by part, int64, and float32 targets (fields, classes).
 
-    weights: what an example of a class counts, float32 (classes,). present: bool (classes,), the classes that
-    the training part has.
+    masked: bool (fields, classes) by part, entries that do not count. weights: what an example of a class
+    counts, float32 (classes,). present: bool (classes,), the classes that the training part has.
     """
 
     run: Run
     places: Mapping[str, np.ndarray]
     targets: Mapping[str, Tensor]
+    masked: Mapping[str, Tensor]
     weights: Tensor
     present: Tensor
 
@@ -40,9 +41,10 @@ class Task:
 
     def score(self, logits: Tensor) -> tuple[float, float]:
         """Macro F1 of logits (fields, classes) of the validation part, and minus their mean loss."""
-        wanted, scores = truth(self.run, "validation"), self.probabilities(logits)
-        cuts = thresholds(scores, wanted) if self.run.policy == "multi" else None
-        f1 = macro_f1(wanted, decide(scores, self.run.policy, cuts))
+        wanted, ignored = truth(self.run, "validation"), masked(self.run, "validation")
+        scores = self.probabilities(logits)
+        cuts = thresholds(scores, wanted, ignored) if self.run.policy == "multi" else None
+        f1 = macro_f1(wanted, decide(scores, self.run.policy, cuts, ignored))
         loss = losses(logits, self.targets["validation"], self.weights, self.run.policy).double().mean()
         return f1, -loss.item()
 
@@ -57,16 +59,19 @@ def task_of(
     """The task of a run; `place` gives the place of each field by its id. What is learned is the probe's."""
     soft = soft_targets if run.policy == "multi" else None
     by_gene = targets(run.split, run.classes, proteins, soft)
+    ignored = masks(run.split, run.classes, soft)
     parts = {part: run.part(part) for part in PARTS}
     places = {
-        part: np.array([place[name] for name in of["fov_id"]], dtype=np.int64) for part, of in parts.items()
+        part: np.array([place[name] for name in of["image_id"]], dtype=np.int64) for part, of in parts.items()
     }
     wanted = {part: np.stack([by_gene[gene] for gene in of["gene"]]) for part, of in parts.items()}
+    out = {part: np.stack([ignored[gene] for gene in of["gene"]]) for part, of in parts.items()}
     weights = balancing(wanted["train"]) if balance else np.ones(len(run.classes))
     return Task(
         run,
         places,
         {part: torch.from_numpy(of_part) for part, of_part in wanted.items()},
+        {part: torch.from_numpy(of_part) for part, of_part in out.items()},
         torch.from_numpy(weights.astype(np.float32)),
         torch.from_numpy(wanted["train"].any(axis=0)),
     )

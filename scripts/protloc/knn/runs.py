@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from protloc.draw import draw
 from protloc.errors import InputError
-from protloc.knn.draw import draw
 from protloc.knn.run import APART, LISTED, Run
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from protloc.config.backbones import Network
+from protloc.errors import InputError
 from protloc.images import CHANNELS
 from protloc.models.folding import fold
 from protloc.models.preprocess import prepare
@@ -47,6 +48,10 @@ def compare_orders(
 
     Deterministic. Raises InputError for weights that cannot be had and slots that do not fit.
     """
+    if len(network.slots) < len(CHANNELS):
+        raise InputError(
+            f"{network.title}: has one slot, which every channel enters in turn: no order to compare"
+        )
     torch.set_num_threads(1)  # a sum over several threads would depend on their number
     genes = [field.gene for field in fields]
     vectors = _vectors(network, fields, pixel_size_um)

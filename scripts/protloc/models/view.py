@@ -14,7 +14,7 @@ class View:
     """A scale in µm per px, or a side in px that images are resized to; times `factor`.
 
     multiple: sides are rounded to a multiple of this, px. tile_px: side of the tiles that an image is cut
-    into, px as they are shown; None: it is shown whole. fixed: the network takes images of that size alone, so
+    into, px as they are shown; None: it is shown whole. fixed: the network takes images of that size only, so
     that a smaller one is enlarged to it.
     """
 

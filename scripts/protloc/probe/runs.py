@@ -15,7 +15,7 @@ from protloc.probe.data import run_data
 from protloc.probe.pack import Trained, train_pack
 from protloc.progress import progress
 from protloc.runs import Run, check_vectors, prediction_rows, report_absent
-from protloc.targets import targets
+from protloc.targets import masks, targets
 
 
 def probe(
@@ -29,7 +29,7 @@ def probe(
 ) -> Iterator[pa.Table]:
     """The `predictions` rows of each run in turn; those that are `kept` are not trained again.
 
-    `names` are the fields of the float32 `vectors` (images, dimension). What is trained is kept a pack at a
+    `names` are the images of the float32 `vectors` (images, dimension). What is trained is kept a pack at a
     time. Raises InputError for a field without a vector, or a vector that is not finite.
     """
     check_vectors(names, vectors, runs)
@@ -46,7 +46,7 @@ def probe(
 def _packs(runs: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
     """Up to `size` runs at a time: of the same classes, and of like fractions, which stop at like steps."""
     by_classes: dict[tuple, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: run.fraction):
+    for run in sorted(runs, key=lambda run: (run.shots, run.fraction)):
         by_classes.setdefault((run.policy, *run.classes), []).append(run)
     for of_classes in by_classes.values():
         yield from (of_classes[start : start + size] for start in range(0, len(of_classes), size))
@@ -65,10 +65,9 @@ def _train(
     soft = settings["soft_targets"] if policy == "multi" else None
     data = []
     for run in pack:
-        wanted = targets(run.split, classes, proteins, soft)
-        data.append(
-            run_data(vectors, place, run.split, wanted, run.fraction, [run.seed], settings["balance"])
-        )
+        wanted, masked = targets(run.split, classes, proteins, soft), masks(run.split, classes, soft)
+        amount = (run.fraction, [run.seed], settings["balance"])
+        data.append(run_data(vectors, place, run.split, wanted, *amount, masked=masked, shots=run.shots))
         report_absent(run)
     trained = train_pack(vectors, data, policy, head, settings)
     return {run.key: _rows(run, of_run) for run, of_run in zip(pack, trained, strict=True)}

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from protloc.choices import reported
+
 SHOWN_PROBLEMS = 20
 TUNED = "finetune"  # is shown beside the probe
 
@@ -63,7 +65,7 @@ def _scores(summary: pd.DataFrame | None, task: str, titles: Mapping[str, str]) 
     if summary is None:
         return []
     of_tasks = summary["task"].isin([task, TUNED])
-    probes = summary[of_tasks & (summary["metric"] == "macro_f1")]
+    probes = reported(summary[of_tasks & (summary["metric"] == "macro_f1")])
     whole = probes[probes["fraction"] == probes["fraction"].max()]
     tuned = whole["task"].map({TUNED: ", fine-tuned"}).fillna("")
     whole = whole.assign(title=whole["backbone"].map(titles) + tuned)

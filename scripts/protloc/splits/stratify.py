@@ -21,7 +21,7 @@ def stratify(indicator: np.ndarray, shares: Sequence[float], seed: Sequence[int]
     return assigned
 
 
-def nest(indicator: np.ndarray, fractions: Sequence[float], seed: int) -> np.ndarray:
+def nest(indicator: np.ndarray, fractions: Sequence[float], seed: Sequence[int]) -> np.ndarray:
     """For each unit the smallest of `fractions` that holds it; NaN if none does.
 
     A fraction is drawn from the next larger one. All at once would starve the small ones: the method serves
@@ -32,8 +32,8 @@ def nest(indicator: np.ndarray, fractions: Sequence[float], seed: int) -> np.nda
     for step, fraction in enumerate(sorted(fractions, reverse=True)):
         if fraction < size:
             share = fraction / size
-            chosen = stratify(indicator[inside], [share, 1 - share], [seed, 1, step]) == 0
-            inside = inside[_covering(indicator[inside], chosen, np.random.default_rng([seed, 2, step]))]
+            chosen = stratify(indicator[inside], [share, 1 - share], [*seed, 1, step]) == 0
+            inside = inside[_covering(indicator[inside], chosen, np.random.default_rng([*seed, 2, step]))]
         smallest[inside], size = fraction, fraction
     return smallest
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from protloc.config.backbones import Backbone, Network
 from protloc.config.load import load_backbones, load_study, read_yaml
 from protloc.config.settings import Study
 from protloc.config.sources import SOURCES, read_sources
 from protloc.errors import InputError
 from protloc.locks import only_writer
+from protloc.models.loading.files import weights_file
 from protloc.modules import SCRIPTS
 from protloc.signals import ends_on_sigterm
 from protloc.stage.copies import Copies
@@ -42,6 +45,7 @@ def stage(
     study = load_study(read_yaml(configfile or ROOT / "config/config.yaml"), registry)
     table = sources or SOURCES
     rows = read_sources(table)
+    _check_requested(study, registry)
     plan = plan_of(study, registry, rows)
     if not plan.files and plan.bucket is None:
         print(f"{study.study}: {_why_nothing(study)}: nothing to stage")
@@ -68,6 +72,13 @@ def stage(
     except OSError as error:
         raise unwritable(Path(error.filename or "data"), error) from error
     return 0
+
+
+def _check_requested(study: Study, registry: Mapping[str, Backbone]) -> None:
+    """Raise InputError, before anything is fetched, for weights that have to be asked for and are not here."""
+    for row in (registry[name] for name in study.embedding.backbones):
+        if isinstance(row, Network) and row.weights and row.request:
+            weights_file(row)
 
 
 def _why_nothing(study: Study) -> str:

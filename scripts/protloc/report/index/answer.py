@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
+from protloc.choices import is_chosen, reported
 from protloc.report.index.study import ROUTE, SETTING, Names, Tables, like, score
 
 NEW = {
-    "protein": "On proteins that it has not seen",
-    "fov": "On new fields of proteins that it knows",
+    "protein": "On proteins that its probe has not seen",
+    "fov": "On new fields of proteins that its probe knows",
 }
 SEEN = {
-    "protein": "On proteins that it knows from pretraining at most, without labels",
-    "fov": "On fields that it knows from pretraining at most, of labelled proteins",
+    "protein": "On proteins that its probe has not seen, and its pretraining in part has",
+    "fov": "On new fields of proteins that its probe knows, which its pretraining in part has seen",
 }
 CLASS = "f1_"
 SHOWN = 2  # classes at either end
@@ -24,7 +25,7 @@ def answer(tables: Tables, names: Names) -> list[str]:
 
 
 def which_backbone(tables: Tables, names: Names) -> str:
-    """The best frozen backbone, beside the next and the strongest control."""
+    """The best frozen backbone on validation, beside the next and the strongest control there."""
     frozen = tables.frozen
     if frozen.empty:
         return "No probe was trained in this study, so it does not say which backbone to take."
@@ -33,7 +34,10 @@ def which_backbone(tables: Tables, names: Names) -> str:
         best = controls.iloc[0]
         return f"Only controls were probed; {names.route(best)} is the best of them: macro F1 {score(best)}."
     best = learned.iloc[0]
-    words = f"{_where(best, names)}, {names.route(best)} is the best frozen backbone: macro F1 {score(best)}"
+    where = _where(best, names)
+    words = f"{where}, {names.route(best)} is the best frozen backbone, chosen on the validation part"
+    words += f" (head {best['task']})" if len(tables.heads) > 1 else ""
+    words += f": macro F1 {score(best)} in test"
     words += _beside(tables, names, best, learned.iloc[1:2], "the next, ", "the only one that was tried")
     return words + _beside(tables, names, best, controls[:1], "the strongest control, ", "no control") + "."
 
@@ -125,7 +129,7 @@ def _classes(tables: Tables, names: Names) -> str:
 
 def class_means(tables: Tables, row: pd.Series) -> pd.Series:
     """F1 of each class on the runs of a row of `summary`, mean over seeds, best first."""
-    runs = like(tables.metrics, row, *ROUTE, *SETTING)
+    runs = like(reported(tables.metrics), row, *ROUTE, *SETTING)
     runs = runs[runs["metric"].str.startswith(CLASS)]
     means = runs.groupby("metric")["value"].mean().rename(lambda name: name.removeprefix(CLASS))
     return means.sort_values(ascending=False, kind="stable")
@@ -138,4 +142,9 @@ def _cells(tables: Tables, names: Names) -> str:
     best = (learned if len(learned) else controls).iloc[0]
     where = {"protein": " of other proteins", "fov": " of other fields"}.get(best["split_unit"], "")
     voters = f"{best['k']} neighbours{where}"
-    return f"single cells are told best by {names.route(best)}, from {voters}: macro F1 {score(best)}"
+    how = (
+        ""
+        if is_chosen(tables.cells)
+        else " (without proteins of validation: highest of the scores, middle k)"
+    )
+    return f"single cells are told best by {names.route(best)}, from {voters}{how}: macro F1 {score(best)}"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from protloc.choices import reported
 from protloc.report.index.answer import chosen
 from protloc.report.index.pretraining import seen_in_pretraining
-from protloc.report.index.study import METRIC, ROUTE, Names, Tables, like
+from protloc.report.index.study import METRIC, ROUTE, SETTING, Names, Tables, like
 
 ALL_SHOWN = 6
 
@@ -27,9 +28,10 @@ def cautions(
     `splits` are the tables of that name by `{split_unit}-{label_policy}`, `images` is `pretraining_images`,
     `classes` are the study's.
     """
-    found = [*_data(fovs, proteins), *_classes(splits, classes), *_runs(tables)]
+    found = [*_data(fovs, proteins), *_classes(splits, classes), *_validation(splits), *_runs(tables)]
     found += seen_in_pretraining(tables, names, images, splits)
-    return [*found, *_strategies(names), *_controls(tables, names), *_closeness(tables, names)]
+    found += [*_strategies(names), *_labels(tables, names), *_controls(tables, names)]
+    return [*found, *_closeness(tables, names)]
 
 
 def missing_routes(expected: Sequence[Sequence[str]], tables: Tables, names: Names) -> list[str]:
@@ -65,8 +67,16 @@ def _classes(splits: Mapping[str, pd.DataFrame], classes: Sequence[str]) -> Iter
             yield f"There is one class alone ({where}): no prediction can be wrong."
 
 
+def _validation(splits: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    for name, table in splits.items():
+        held = table[table["part"] == "validation"]["fraction"].nunique()
+        if held == 1 < table["fraction"].nunique():
+            where = "split by {}, {} labels".format(*name.split("-"))
+            yield f"Choices at every fraction are made on the whole validation part ({where}): more labels."
+
+
 def _runs(tables: Tables) -> Iterator[str]:
-    scores = tables.summary[tables.summary["metric"] == METRIC]
+    scores = reported(tables.summary[tables.summary["metric"] == METRIC])
     if len(scores) and scores["runs"].max() == 1:
         yield "There is one seed, so there is no spread over splits; intervals are over proteins alone."
     blank = int(scores["low"].isna().sum())
@@ -79,7 +89,7 @@ def _runs(tables: Tables) -> Iterator[str]:
 
 
 def _strategies(names: Names) -> Iterator[str]:
-    """Which channel strategies say nothing of their own about a backbone."""
+    """Which channel strategies and scales say little about a backbone."""
     for backbone, of_backbone in names.same.items():
         for first, others in of_backbone.items():
             if others:
@@ -88,6 +98,7 @@ def _strategies(names: Names) -> Iterator[str]:
     for backbone, strategies in names.impossible.items():
         if strategies:
             yield f"{names.titles[backbone]} has too few inputs for {listed(strategies)}: not run."
+    yield from (f"{line}." for line in names.far)
 
 
 def _controls(tables: Tables, names: Names) -> Iterator[str]:
@@ -104,18 +115,40 @@ def _controls(tables: Tables, names: Names) -> Iterator[str]:
             yield f"{names.route(row)} is not above the same network untrained ({found})."
 
 
+def _labels(tables: Tables, names: Names) -> Iterator[str]:
+    """What the labels make of the score: other annotations, clean labels alone, what labels allow."""
+    best = chosen(tables, names)
+    if best is None:
+        return
+    runs = like(reported(tables.metrics), best, *ROUTE, *SETTING)
+    means = runs.groupby("metric")["value"].mean()
+    if "any_annotated" in means:
+        said = [
+            f"Labels are incomplete: of {names.route(best)}, the likeliest class is annotated at some grade "
+            f"for {means['any_annotated']:.0%} of the images."
+        ]
+        if "clean_macro_f1" in means:
+            clean = means["clean_macro_f1"]
+            said += [f"On proteins with one label and no weaker one macro F1 is {clean:.3f}."]
+        if means["label_ceiling"] < 1:
+            reader = "A reader who sees all annotated classes and not their grades would score"
+            said += [f"{reader} {means['label_ceiling']:.3f}."]
+        yield " ".join(said)
+
+
 def _closeness(tables: Tables, names: Names) -> Iterator[str]:
     """How much of a score comes from knowing the proteins."""
     best = chosen(tables, names)
     if best is None or best["split_unit"] != "protein":
         return
-    rows = tables.summary[tables.summary["metric"].eq(METRIC) & tables.summary["split_unit"].eq("fov")]
+    rows = reported(tables.summary)
+    rows = rows[rows["metric"].eq(METRIC) & rows["split_unit"].eq("fov")]
     rows = like(rows, best, *ROUTE, "label_policy", "fraction")
     if len(rows):
         known = rows.iloc[0]["mean"]
         yield (
-            f"On new fields of proteins that it knows, {names.route(best)} scores {known:.3f} instead of "
-            f"{best['mean']:.3f}: a split by field also rewards recognizing the protein."
+            f"On new fields of proteins that its probe knows, {names.route(best)} scores {known:.3f} "
+            f"instead of {best['mean']:.3f}: a split by field also rewards recognizing the protein."
         )
 
 

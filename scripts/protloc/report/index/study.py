@@ -9,13 +9,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from protloc.choose import middle
+from protloc.choices import best_k, ranked, reported, with_validation
 from protloc.variants import parse
 
 METRIC, PROTEIN_FIRST, SINGLE_FIRST = "macro_f1", ("protein", "fov"), ("single", "multi")
 TUNED, NEIGHBOURS = "finetune", "knn"
 ROUTE = ["task", "backbone", "strategy"]
-SETTING = ("split_unit", "label_policy", "fraction")
+SETTING = ("split_unit", "label_policy", "fraction", "shots")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Names:
 
     `strategies` are those of the study, with their scales: one alone is not named. `same` has by backbone the
     strategies that are the same for it as one that was run, `impossible` those that its inputs do not allow.
+    `far` are sentences on images that are shown far from the size of a network's pretraining.
     `transductive` are backbone, split unit and label policy where a backbone was pretrained on tested images.
     """
 
@@ -33,6 +34,7 @@ class Names:
     strategies: Sequence[str]
     same: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     impossible: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    far: Sequence[str] = ()
     transductive: Sequence[tuple[str, ...]] = ()
 
     def route(self, row: Mapping[str, object]) -> str:
@@ -47,18 +49,24 @@ class Names:
 class Tables:
     """The tables of scores of a study; a study without splits and cells has empty ones.
 
-    `task` is the head of the frozen probe that the page is about.
+    `heads` are those of the frozen probe; the page is about the best of them on validation.
     """
 
     metrics: pd.DataFrame
     summary: pd.DataFrame
     comparisons: pd.DataFrame
     enough: pd.DataFrame
-    task: str
+    heads: Sequence[str]
+
+    @cached_property
+    def task(self) -> str:
+        """The head that scores best on validation at the setting that the answer is about."""
+        rows = self.at_setting(*self.heads)
+        return self.heads[0] if rows.empty else str(rows.iloc[0]["task"])
 
     @cached_property
     def frozen(self) -> pd.DataFrame:
-        """Macro F1 of the probe at the setting that the answer is about, best first.
+        """Macro F1 of the probe at the setting that the answer is about, the best on validation first.
 
         That is of new proteins and single labels, where the study has them, and all labelled data.
         """
@@ -71,9 +79,9 @@ class Tables:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """Macro F1 of cells by the middle one of the numbers of neighbours, these being of other proteins."""
+        """Macro F1 of cells by the k that is best on validation, neighbours being of other proteins."""
         found = self.at_setting(NEIGHBOURS)
-        return found[found["k"] == middle(found["k"])]
+        return found[found["k"] == best_k(found)]
 
     @property
     def setting(self) -> dict[str, object] | None:
@@ -82,15 +90,18 @@ class Tables:
             return None
         return self.frozen.iloc[0][["split_unit", "label_policy", "fraction"]].to_dict()
 
-    def at_setting(self, task: str) -> pd.DataFrame:
-        """Rows of `summary` of a task at its first split unit and label policy and its largest fraction."""
-        rows = self.summary[(self.summary["task"] == task) & (self.summary["metric"] == METRIC)]
+    def at_setting(self, *tasks: str) -> pd.DataFrame:
+        """Rows of `summary` of tasks at their first split unit and label policy and their largest fraction.
+
+        They have the column `validation`, by which they are ordered.
+        """
+        rows = self.summary[self.summary["task"].isin(tasks) & (self.summary["metric"] == METRIC)]
+        rows = reported(with_validation(rows))
         for column, order in (("split_unit", PROTEIN_FIRST), ("label_policy", SINGLE_FIRST)):
             there = set(rows[column])
             first = next((value for value in order if value in there), None)
             rows = rows[rows[column] == first] if first else rows
-        rows = rows[rows["fraction"] == rows["fraction"].max()]
-        return rows.sort_values(["mean", *ROUTE], ascending=[False, True, True, True])
+        return ranked(rows[rows["fraction"] == rows["fraction"].max()])
 
     def difference(self, first: Mapping[str, object], other: Mapping[str, object]) -> Difference | None:
         """What one row of `summary` has more than another of its setting; None if they were not compared."""
