@@ -7,7 +7,7 @@ from protloc.config.published import read_published
 from protloc.records import recorded
 from protloc.report.index.page import Data, Figure, index_page
 from protloc.report.index.pretraining import transductive
-from protloc.report.index.study import Names, Tables
+from protloc.report.index.study import Names, Tables, without_cell_probes
 from protloc.tables import empty_table, read_table
 from protloc.variants import read_scores
 
@@ -37,7 +37,10 @@ with recorded(snakemake) as outputs:
             simulated=snakemake.params.simulated,
         ),
         Tables(
-            **{name: scores[name] for name in ("metrics", "summary", "comparisons", "enough")},
+            **{
+                name: without_cell_probes(scores[name])
+                for name in ("metrics", "summary", "comparisons", "enough")
+            },
             heads=list(snakemake.params.heads),
         ),
         Names(**snakemake.params.names, transductive=transductive(images, splits)),

@@ -58,14 +58,14 @@ def task_of(
 ) -> Task:
     """The task of a run; `place` gives the place of each field by its id. What is learned is the probe's."""
     soft = soft_targets if run.policy == "multi" else None
-    by_gene = targets(run.split, run.classes, proteins, soft)
+    by_image = targets(run.split, run.classes, proteins, soft)
     ignored = masks(run.split, run.classes, soft)
     parts = {part: run.part(part) for part in PARTS}
     places = {
         part: np.array([place[name] for name in of["image_id"]], dtype=np.int64) for part, of in parts.items()
     }
-    wanted = {part: np.stack([by_gene[gene] for gene in of["gene"]]) for part, of in parts.items()}
-    out = {part: np.stack([ignored[gene] for gene in of["gene"]]) for part, of in parts.items()}
+    wanted = {part: np.stack([by_image[image] for image in of["image_id"]]) for part, of in parts.items()}
+    out = {part: np.stack([ignored[image] for image in of["image_id"]]) for part, of in parts.items()}
     weights = balancing(wanted["train"]) if balance else np.ones(len(run.classes))
     return Task(
         run,

@@ -47,18 +47,18 @@ def run_data(
 ) -> RunData:
     """The data of the run on `fraction` or `shots` of a seed's `split`.
 
-    `targets` are by gene, float32 (classes,), `masked` likewise, bool; without it every entry counts. `place`
-    has the images in the order of the vectors.
+    `targets` are by image, float32 (classes,), `masked` likewise, bool; without it every entry counts.
+    `place` has the images in the order of the vectors.
 
     Vectors are standardized over the training part alone; a direction in which it does not vary becomes 0.
     """
     used = split[in_use(split, fraction, shots)].sort_values("image_id")
     parts = {part: used[used["part"] == part] for part in PARTS}
     rows = {part: place.get_indexer(of["image_id"]) for part, of in parts.items()}
-    masked = masked or {gene: np.zeros(len(of_one), bool) for gene, of_one in targets.items()}
+    masked = masked or {image: np.zeros(len(of_one), bool) for image, of_one in targets.items()}
     wanted, ignored = (
-        {part: np.stack([by_gene[gene] for gene in of["gene"]]) for part, of in parts.items()}
-        for by_gene in (targets, masked)
+        {part: np.stack([by_image[image] for image in of["image_id"]]) for part, of in parts.items()}
+        for by_image in (targets, masked)
     )
     training = vectors[rows["train"]].astype(np.float64)
     deviation = training.std(axis=0)

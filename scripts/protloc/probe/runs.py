@@ -69,7 +69,8 @@ def _train(
         amount = (run.fraction, [run.seed], settings["balance"])
         data.append(run_data(vectors, place, run.split, wanted, *amount, masked=masked, shots=run.shots))
         report_absent(run)
-    trained = train_pack(vectors, data, policy, head, settings)
+    kind = "multi" if policy == "multi" else "single"  # a label by hand is one
+    trained = train_pack(vectors, data, kind, head, settings)
     return {run.key: _rows(run, of_run) for run, of_run in zip(pack, trained, strict=True)}
 
 
