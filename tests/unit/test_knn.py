@@ -273,3 +273,17 @@ def test_runs_of_a_setting_with_other_k_are_refused():
     table.at[0, "k"] = [1, 2, 5, 19]
     with pytest.raises(InputError, match=r"neighbours\.parquet: k differs between seeds"):
         score_neighbours(table, ["cell", "vit", "none", 1.0], 10, "neighbours.parquet")
+
+
+def test_the_nearest_of_tested_cells_may_be_cells_of_validation():
+    table = all_rows(drawn("random"), labelled())
+    held = {"G01", "G04", "G07"}
+    metrics, _, _ = score_neighbours(table, ["cell", "vit", *OWN.values()], 10, "n", chosen_on=held)
+    found = metrics[metrics["metric"] == "nearest_of_protein"].set_index(["seed", "subset"])["value"]
+    genes = table.drop_duplicates("cell_id").set_index("cell_id")["gene"]
+    for seed, run in table[table["apart"] == "cell"].groupby("seed"):
+        nearest = genes[[ids[0] for ids in run["nearest"]]].to_numpy()
+        tested = ~run["gene"].isin(held).to_numpy()
+        assert set(nearest[tested]) & held
+        assert found[seed, "test"] == pytest.approx((nearest == run["gene"])[tested].mean())
+    assert set(found.index.get_level_values("subset")) == {"test"}

@@ -49,7 +49,8 @@ def score_neighbours(
         of_runs, of_setting, compared = _score(rows, pd.Index(genes), draws, setting[:2], route)
         metrics.append(of_runs.assign(**keys))
         if setting[0] == "cell" and setting[2] == "test":
-            metrics.append(_shortcuts(rows).assign(**keys))
+            everyone = neighbours[neighbours["apart"].eq("cell") & neighbours["label_policy"].eq(setting[1])]
+            metrics.append(_shortcuts(everyone, rows).assign(**keys))
         summary.append(of_setting.assign(**keys))
         sides += compared if setting[2] == "test" else []
     return pd.concat(metrics, ignore_index=True), pd.concat(summary, ignore_index=True), sides
@@ -96,9 +97,13 @@ def _score(
     return pd.concat(metrics), pd.concat(summary), sides
 
 
-def _shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
-    """How well the nearest neighbour of each seed's cells tells their field, protein and padding."""
-    of_runs = pd.DataFrame({seed: shortcuts(run) | padding(run) for seed, run in rows.groupby("seed")})
+def _shortcuts(everyone: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """How well the nearest neighbour of each seed's cells tells their field, protein and padding.
+
+    The neighbours of `rows` are among `everyone`, cells of validation included.
+    """
+    of_seeds = {seed: (everyone[everyone["seed"] == seed], run) for seed, run in rows.groupby("seed")}
+    of_runs = pd.DataFrame({seed: shortcuts(*both) | padding(*both) for seed, both in of_seeds.items()})
     of_runs = of_runs.rename_axis(index="metric", columns="seed").stack().rename("value").reset_index()
     return of_runs.assign(task="knn", k=pd.array([1] * len(of_runs), dtype="Int64"))
 
