@@ -65,7 +65,7 @@ def _score(
     rows: pd.DataFrame, genes: pd.Index, draws: int, setting: Sequence[str], route: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     """Each seed's metrics, their summary, and what is compared, at one setting."""
-    classes = pd.Index(rows["truth"].unique()).sort_values()
+    classes = _classes(rows)
     counts = {seed: count_votes(run, genes, classes) for seed, run in rows.groupby("seed")}
     k = pd.array(rows["k"].iloc[0], dtype="Int64")
     columns = pd.MultiIndex.from_product([VOTES, k], names=["task", "k"])
@@ -95,6 +95,12 @@ def _score(
                 for place, (task, k_of) in enumerate(columns)
             ]
     return pd.concat(metrics), pd.concat(summary), sides
+
+
+def _classes(rows: pd.DataFrame) -> pd.Index:
+    """All classes that are true or voted for, sorted: neighbours may be of one that the subset lacks."""
+    votes = {name for vote in VOTES.values() for names in rows[vote] for name in names}
+    return pd.Index(sorted({*rows["truth"], *votes}))
 
 
 def _shortcuts(everyone: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
