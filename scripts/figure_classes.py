@@ -9,7 +9,7 @@ from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     asked, task = Asked(**snakemake.params.asked), snakemake.params.task
-    metrics = read_scores("metrics", snakemake.input.metrics, where={"task": task})
+    metrics = read_scores("metrics", snakemake.input.metrics, where={"task": task, "level": "fov"})
     of_setting = zip(snakemake.params.settings, snakemake.input.splits, strict=True)
     splits = {tuple(setting): read_table("splits", path) for setting, path in of_setting}
     scores = class_scores(metrics, splits, task, asked.controls)

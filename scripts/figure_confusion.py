@@ -11,7 +11,7 @@ from protloc.variants import parse, read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     asked = Asked(**snakemake.params.asked)
-    summary = read_scores("summary", snakemake.input.summary)
+    summary = read_scores("summary", snakemake.input.summary, where={"level": "fov"})
     scores = full_scores(summary, snakemake.params.task, asked.controls)
     bests = best_routes(scores)
     files = dict(snakemake.params.files)

@@ -6,7 +6,7 @@ from protloc.records import recorded
 from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
-    summary = read_scores("summary", snakemake.input.summary)
+    summary = read_scores("summary", snakemake.input.summary, where={"level": "fov"})
     scores = scores_over_fractions(summary, snakemake.params.task)
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_fractions(

@@ -9,7 +9,7 @@ from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     asked = Asked(**snakemake.params.asked)
-    summary = read_scores("summary", snakemake.input.summary)
+    summary = read_scores("summary", snakemake.input.summary, where={"level": "fov"})
     scores = full_scores(summary, snakemake.params.task, asked.controls)
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_strategies(

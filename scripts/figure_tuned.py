@@ -7,9 +7,10 @@ from protloc.records import recorded
 from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
+    of_fields = {"level": "fov"}
     pairs = tuned_pairs(
-        read_scores("summary", snakemake.input.summary),
-        read_scores("comparisons", snakemake.input.comparisons),
+        read_scores("summary", snakemake.input.summary, where=of_fields),
+        read_scores("comparisons", snakemake.input.comparisons, where=of_fields),
     )
     pairs.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_tuned(

@@ -10,7 +10,7 @@ from protloc.fields import typical_side_um
 from protloc.records import recorded
 from protloc.report.index.page import Data, Figure, index_page
 from protloc.report.index.pretraining import transductive
-from protloc.report.index.study import Names, Tables
+from protloc.report.index.study import Names, Tables, without_cell_probes
 from protloc.study_variants import token_warnings
 from protloc.tables import empty_table, read_table
 from protloc.variants import read_scores
@@ -43,7 +43,10 @@ with recorded(snakemake) as outputs:
             simulated=snakemake.params.simulated,
         ),
         Tables(
-            **{name: scores[name] for name in ("metrics", "summary", "comparisons", "enough")},
+            **{
+                name: without_cell_probes(scores[name])
+                for name in ("metrics", "summary", "comparisons", "enough")
+            },
             heads=list(snakemake.params.heads),
         ),
         Names(**snakemake.params.names, transductive=transductive(images, splits), far=far),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+HAND = "hand"  # of cells: what a person gave each of them, one label
 GRADES = {1: "grade_1", 2: "grade_2", 3: "grade_3"}
 
 

@@ -15,6 +15,7 @@ from protloc.errors import InputError
 from protloc.hashing import sha256_bytes, sha256_value
 from protloc.leakage import check_no_leak
 from protloc.macro_f1 import macro_f1
+from protloc.policies import HAND
 from protloc.tables import TRAINED_ON
 from protloc.thresholds import thresholds
 from protloc.variants import Variant
@@ -54,7 +55,8 @@ class Run:
     def trained_on(self) -> dict[str, int]:
         """What it learns from: the columns TRAINED_ON of its tables."""
         training, labelled = self.part("train"), self.used[self.used["part"] != "test"]
-        pairs = labelled.drop_duplicates("gene")["labels"].map(len).sum()
+        given = labelled if self.policy == HAND else labelled.drop_duplicates("gene")  # to a cell, a protein
+        pairs = given["labels"].map(len).sum()
         counts = (training["gene"].nunique(), len(training), pairs)
         return {column.name: int(count) for column, count in zip(TRAINED_ON, counts, strict=True)}
 

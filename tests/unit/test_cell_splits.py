@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from protloc.config.settings import Probe
 from protloc.draw import draw
 from protloc.errors import InputError
+from protloc.evaluate.paired import compare
+from protloc.evaluate.study import score_study
+from protloc.kept import KeptRuns
+from protloc.probe.runs import probe
+from protloc.report.index.study import without_cell_probes
+from protloc.runs import plan
 from protloc.splits.cells import split_cells
 from protloc.splits.table import make_split
-from protloc.tables import TABLES, read_table, write_table
+from protloc.tables import TABLES, read_table, write_table, write_tables
+from protloc.variants import Variant
 
 CLASSES = ("er", "golgi", "chromatin")
 FRACTIONS, SEEDS = [0.25, 1.0], [0, 1]
@@ -104,3 +113,94 @@ def test_what_cannot_be_split_is_counted_or_refused(caplog):
     for few in (cells[cells["label"] == "er"], cells[~cells["fov_id"].isin(validation)]):
         with pytest.raises(InputError, match="no split of cells is possible under hand labels"):
             split_cells(split, few, unit="protein", policy="hand", per_protein=None)
+
+
+def vectors_of(split: pd.DataFrame, noise: float) -> tuple[list[str], np.ndarray]:
+    """Names of the images and float32 vectors that hold a direction of each label, and noise."""
+    rng = np.random.default_rng(0)
+    directions = dict(zip(CLASSES, rng.normal(size=(len(CLASSES), 20)), strict=True))
+    one = split.drop_duplicates("image_id").sort_values("image_id")
+    found = np.stack([directions[labels[0]] for labels in one["labels"]])
+    return list(one["image_id"]), np.float32(found + noise * rng.normal(size=found.shape))
+
+
+def probed(splits: dict[tuple[str, str], pd.DataFrame], noise: float, path: Path) -> str:
+    """The file of the predictions of all runs on some splits."""
+    settings = Probe(steps=60).model_dump(exclude={"heads"})
+    names, vectors = vectors_of(pd.concat(splits.values()), noise)
+    kept = KeptRuns("predictions", path.with_suffix(".kept"), [])
+    runs = plan(splits, FRACTIONS, [2], Variant("none"))
+    rows = probe(names, vectors, runs, kept, pd.DataFrame(), "linear", settings)
+    write_tables("predictions", rows, path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Predictions of cells, and the scores of fields and of cells with labels of both kinds."""
+    folder, fovs = tmp_path_factory.mktemp("probed"), fields()
+    of_fields, cells = split_of(fovs, "protein"), {}
+    for policy in ("single", "hand"):
+        labels = cells_of(fovs, policy=policy)
+        if policy == "hand":  # every fourth cell looks unlike its protein
+            labels["label"] = labels["label"].where(labels.index % 4 != 0, "er")
+        cells["protein", policy] = split_cells(
+            of_fields, labels, unit="protein", policy=policy, per_protein=5
+        )
+    files = {
+        "cell": probed({("protein", "hand"): cells["protein", "hand"]}, 1.0, folder / "hand.parquet"),
+        "fov": probed({("protein", "single"): of_fields}, 1.0, folder / "fields.parquet"),
+    }
+    weak = probed({("protein", "single"): cells["protein", "single"]}, 6.0, folder / "weak.parquet")
+    route = ["one", "none", 1.0]
+    jobs = [("predictions", path, ["linear", level, *route]) for level, path in files.items()]
+    jobs += [("predictions", weak, ["linear", "cell", "other", "none", 1.0])]
+    return read_table("predictions", files["cell"]), cells, score_study(jobs, 50, 1)
+
+
+def test_cells_are_probed_on_the_labels_that_each_was_given(scored):
+    predictions, cells, _ = scored
+    hand = cells["protein", "hand"]
+    given = {(row.seed, row.image_id): list(row.labels) for row in hand.itertuples()}
+    tested = predictions[(predictions["subset"] == "test") & (predictions["fraction"] == 1)]
+    assert len(tested) and all(
+        list(row.truth) == given[row.seed, row.image_id] for row in tested.itertuples()
+    )
+    mixed = tested.groupby("gene")["truth"].agg(lambda truths: len({*map(tuple, truths)}))
+    assert (mixed > 1).any()
+    right = [list(a) == list(b) for a, b in zip(tested["truth"], tested["predicted"], strict=True)]
+    assert np.mean(right) > 0.9
+    of_first = predictions[(predictions["seed"] == 0) & (predictions["shots"] == 0)]
+    first = of_first[of_first["fraction"] == 1].iloc[0]
+    learned = hand[(hand["seed"] == 0) & (hand["part"] != "test")]
+    assert first["labels_trained"] == len(learned)
+    assert first["images_trained"] == (learned["part"] == "train").sum()
+
+
+def test_scores_of_cells_and_of_fields_stand_side_by_side(scored, tmp_path):
+    _, _, (metrics, summary, sides) = scored
+    for name, table in (("metrics", metrics), ("summary", summary), ("comparisons", compare(sides))):
+        write_table(name, table, tmp_path / name)
+    tested = summary.query("metric == 'macro_f1' and subset == 'test' and fraction == 1 and shots == 0")
+    assert sorted(zip(tested["level"], tested["label_policy"], strict=True)) == [
+        ("cell", "hand"),
+        ("cell", "single"),
+        ("fov", "single"),
+    ]
+    metric = summary.set_index(["level", "label_policy"])["metric"]
+    assert "protein_macro_f1" in set(metric["cell", "single"])
+    assert "protein_macro_f1" not in set(metric["cell", "hand"])
+    assert set(without_cell_probes(summary)["level"]) == {"fov"}
+    neighbours = summary[summary["level"] == "cell"].assign(task="knn_weighted")
+    assert len(without_cell_probes(neighbours)) == len(neighbours)
+
+
+def test_routes_at_one_level_draw_from_the_proteins_of_that_level(scored):
+    _, cells, (_, _, sides) = scored
+    tested = cells["protein", "single"].query("part == 'test'")
+    of_cells = [side for side in sides if side.setting[:3] == ("cell", "protein", "single")]
+    assert of_cells and all(
+        len(side.proteins[seed]) == tested.loc[tested["seed"] == seed, "gene"].nunique()
+        for side in of_cells
+        for seed in SEEDS
+    )

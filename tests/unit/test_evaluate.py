@@ -205,7 +205,8 @@ def test_shortcuts_are_shares_of_nearest_neighbours_beside_their_chance():
         [("a1", "A", "A1", "a2"), ("a2", "A", "A1", "a3"), ("a3", "A", "A2", "b1"), ("b1", "B", "B1", "a1")],
         columns=["cell_id", "gene", "fov_id", "nearest"],
     )
-    found = shortcuts(cells.assign(nearest=[[name, "other"] for name in cells["nearest"]]))
+    cells = cells.assign(nearest=[[name, "other"] for name in cells["nearest"]])
+    found = shortcuts(cells, cells)
     assert found["nearest_of_protein"] == 2 / 4  # a1 and a2
     assert found["nearest_of_protein_chance"] == pytest.approx((2 + 2 + 2 + 0) / 4 / 3)
     assert found["nearest_of_fov"] == 1 / 4  # a1
@@ -213,21 +214,28 @@ def test_shortcuts_are_shares_of_nearest_neighbours_beside_their_chance():
     assert found["nearest_of_fov_in_protein"] == 1 / 2
     assert found["nearest_of_fov_in_protein_chance"] == pytest.approx(1 / 2)
     alone = cells[cells["fov_id"] == "A1"].assign(nearest=[["a2"], ["a1"]])
-    assert "nearest_of_fov_in_protein" not in shortcuts(alone)
+    assert "nearest_of_fov_in_protein" not in shortcuts(alone, alone)
+    some = shortcuts(cells, cells[1:])  # the neighbours of some are among all
+    assert some["nearest_of_protein"] == 1 / 3 and some["nearest_of_fov"] == 0
+    assert some["nearest_of_protein_chance"] == pytest.approx((2 + 2 + 0) / 3 / 3)
 
 
 def test_neighbours_of_padded_cells_are_counted_beside_their_chance():
     cells = pd.DataFrame(
         {"cell_id": ["a", "b", "c", "d", "e"], "padded_fraction": [0.2, 0.01, 0.0, 0.0, 0.0]}
     )
-    found = padding(cells.assign(nearest=[["b", "c"], ["c", "a"], ["a", "d"], ["c", "a"], ["d", "a"]]))
+    cells["nearest"] = [["b", "c"], ["c", "a"], ["a", "d"], ["c", "a"], ["d", "a"]]
+    found = padding(cells, cells)
     assert (found["padded_cells"], found["unpadded_cells"]) == (2, 3)
     assert found["nearest_of_padded_is_padded"] == 1 / 2  # a
     assert found["nearest_of_padded_is_padded_chance"] == pytest.approx(1 / 4)
     assert found["nearest_of_unpadded_is_padded"] == pytest.approx(1 / 3)  # c
     assert found["nearest_of_unpadded_is_padded_chance"] == pytest.approx(2 / 4)
     alone = cells[2:].assign(nearest=[["d"], ["c"], ["d"]])
-    assert padding(alone) == {"padded_cells": 0, "unpadded_cells": 3}
+    some = padding(cells, cells[1:])  # the neighbours of some are among all
+    assert some["padded_cells"] == 1 and some["nearest_of_padded_is_padded"] == 0
+    assert some["nearest_of_padded_is_padded_chance"] == pytest.approx(1 / 4)
+    assert padding(alone, alone) == {"padded_cells": 0, "unpadded_cells": 3}
 
 
 def annotated(policy: str = "single", masked: bool = True) -> pd.DataFrame:

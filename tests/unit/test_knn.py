@@ -273,3 +273,38 @@ def test_runs_of_a_setting_with_other_k_are_refused():
     table.at[0, "k"] = [1, 2, 5, 19]
     with pytest.raises(InputError, match=r"neighbours\.parquet: k differs between seeds"):
         score_neighbours(table, ["cell", "vit", "none", 1.0], 10, "neighbours.parquet")
+
+
+def test_the_nearest_of_tested_cells_may_be_cells_of_validation():
+    table = all_rows(drawn("random"), labelled())
+    held = {"G01", "G04", "G07"}
+    metrics, _, _ = score_neighbours(table, ["cell", "vit", *OWN.values()], 10, "n", chosen_on=held)
+    found = metrics[metrics["metric"] == "nearest_of_protein"].set_index(["seed", "subset"])["value"]
+    genes = table.drop_duplicates("cell_id").set_index("cell_id")["gene"]
+    for seed, run in table[table["apart"] == "cell"].groupby("seed"):
+        nearest = genes[[ids[0] for ids in run["nearest"]]].to_numpy()
+        tested = ~run["gene"].isin(held).to_numpy()
+        assert set(nearest[tested]) & held
+        assert found[seed, "test"] == pytest.approx((nearest == run["gene"])[tested].mean())
+    assert set(found.index.get_level_values("subset")) == {"test"}
+
+
+def test_a_vote_for_a_class_that_the_subset_lacks_is_wrong_and_counts_for_no_class(tmp_path):
+    labels = labelled(200, 12)
+    vectors = np.random.default_rng(3).normal(size=(len(labels), 8)).astype(np.float32)
+    table = all_rows(vectors, labels).assign(padded_fraction=0.0)
+    genes = labels.drop_duplicates("gene").set_index("gene")["label"]
+    held = set(genes.index[genes != genes.iloc[0]])  # validation has no cell of the first class
+    _, summary, _ = score_neighbours(table, ["cell", "vit", "none", 1.0], 20, "n", chosen_on=held)
+    rows = table[table["gene"].isin(held) & (table["apart"] == "protein")]
+    assert any(genes.iloc[0] in votes for votes in rows["plain"])
+    row = summary.query("subset == 'validation' and split_unit == 'protein' and task == 'knn' and k == 5")
+    scores = [
+        f1_score(
+            run["truth"], [votes[SETTINGS["k"].index(5)] for votes in run["plain"]],
+            labels=sorted(set(run["truth"])), average="macro", zero_division=0,
+        )
+        for _, run in rows.groupby("seed")
+    ]  # fmt: skip
+    found = row.set_index("metric").loc["macro_f1", "mean"]
+    assert found == pytest.approx(np.mean(scores))

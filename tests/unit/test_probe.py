@@ -17,7 +17,7 @@ from protloc.probe.runs import probe
 from protloc.runs import plan
 from protloc.splits.table import make_split
 from protloc.tables import read_table, write_table
-from protloc.targets import targets
+from protloc.targets import masks, targets
 from protloc.thresholds import thresholds
 from protloc.variants import Variant
 from sklearn.metrics import f1_score
@@ -216,6 +216,7 @@ def test_leaks_missing_and_foreign_vectors_and_empty_fractions_are_refused(tmp_p
 
 def test_soft_targets_are_by_grade():
     split = pd.DataFrame({"gene": ["A", "A", "B"], "labels": [["er"], ["er"], ["er", "golgi"]]})
+    split["image_id"] = ["a1", "a2", "b1"]
     proteins = pd.DataFrame(
         {
             "gene": ["A", "B"],
@@ -225,8 +226,17 @@ def test_soft_targets_are_by_grade():
         }
     )
     found = targets(split, ["er", "golgi"], proteins, {3: 1.0, 2: 0.6, 1: 0.2})
-    assert found["A"] == pytest.approx([1.0, 0.2]) and found["B"] == pytest.approx([0.6, 1.0])
-    assert targets(split, ["er", "golgi"])["A"].tolist() == [1, 0]
+    assert found["a1"] == pytest.approx([1.0, 0.2]) and found["b1"] == pytest.approx([0.6, 1.0])
+    assert found["a2"] is found["a1"]
+    assert targets(split, ["er", "golgi"])["a1"].tolist() == [1, 0]
+
+
+def test_images_of_one_protein_may_have_labels_of_their_own():
+    split = pd.DataFrame({"gene": "A", "image_id": ["a1", "a2"], "labels": [["er"], ["golgi"]]})
+    split["masked"] = [["golgi"], []]
+    wanted, masked = targets(split, ["er", "golgi"]), masks(split, ["er", "golgi"])
+    assert wanted["a1"].tolist() == [1, 0] and wanted["a2"].tolist() == [0, 1]
+    assert masked["a1"].tolist() == [False, True] and not masked["a2"].any()
 
 
 def test_thresholds_have_the_highest_f1_of_all():

@@ -67,12 +67,12 @@ def embedding(name, level="fov"):
     return f"{RESULTS}/embeddings/{level}/{name}.parquet"
 
 
-def predictions(task, route):
+def predictions(task, route, level="fov"):
     """The predictions of a task on a route: of probes all variants of a backbone, of fine-tuning one."""
     if task in ("finetune", EPOCH_0):
         name = "predictions" if task == "finetune" else "epoch_0"
         return f"{RESULTS}/runs/fov/finetune/{route[0]}/{route[1]}/{name}.parquet"
-    return f"{RESULTS}/runs/fov/{task}/{route[0]}/predictions.parquet"
+    return f"{RESULTS}/runs/{level}/{task}/{route[0]}/predictions.parquet"
 
 
 def neighbours(name):
@@ -123,6 +123,11 @@ CELL_ROUTES = [
     if STUDY.cells and name in (STUDY.cells.backbones or USED)
     if getattr(USED[name], "method", None) != "constant"
 ]
+# The cells that are probed are labelled by their proteins, or by hand, and divided as fields of one label are.
+CELL_TRAINED = [*product(STUDY.probe.heads, CELL_ROUTES)]
+CELL_TRAINED = CELL_TRAINED if STUDY.splits and CELLS.probe else []
+CELL_POLICIES = ["single", *(["hand"] if CELLS.labels else [])]
+FIELD_POLICY = min(SPLITS.label_policies, key=["single", "multi"].index)
 EXPECTED = [*TRAINED, *product(["knn"], CELL_ROUTES)]  # tasks and routes
 
 # From here on, in a study that is shown as far as it got: what there is.
@@ -131,9 +136,17 @@ DIVIDED = [
     for unit, policy in product(SPLITS.units, SPLITS.label_policies)
 ]
 DIVIDED = [path for path in DIVIDED if STUDY.splits and made(path)]
+CELL_DIVIDED = [
+    f"{RESULTS}/splits/cell/{unit}-{policy}.parquet"
+    for unit, policy in product(SPLITS.units, CELL_POLICIES)
+]
+CELL_DIVIDED = [path for path in CELL_DIVIDED if CELL_TRAINED and made(path)]
 ROUTES = [route for route in ROUTES if made(embedding(route[0]))]
 SHOWN = [route for route in SHOWN if route in ROUTES]
 TRAINED = [trained for trained in TRAINED if made(predictions(*trained))]
+CELL_TRAINED = [
+    trained for trained in CELL_TRAINED if made(predictions(*trained, "cell"))
+]
 CELL_ROUTES = [route for route in CELL_ROUTES if made(neighbours(route[0]))]
 IMAGES_SEEN = OWN_IMAGES if PRETRAINED in USED and made(OWN_IMAGES) else []
 TITLES = {name: backbone.title for name, backbone in USED.items()}
@@ -150,6 +163,7 @@ wildcard_constraints:
     variant="|".join(sorted({re.escape(route[1]) for route in FINETUNED})) or "(?!)",
     split_unit="protein|fov",
     label_policy="single|multi",
+    cell_policy="single|hand",
     head="|".join(STUDY.probe.heads),
 
 

@@ -9,7 +9,12 @@ others reported, beside it).
 
 rule evaluate:
     input:
-        predictions=unique(predictions(*trained) for trained in TRAINED),
+        predictions=unique(
+            [
+                *(predictions(*trained) for trained in TRAINED),
+                *(predictions(*trained, "cell") for trained in CELL_TRAINED),
+            ]
+        ),
         neighbours=unique(neighbours(name) for name, _ in CELL_ROUTES),
         splits=DIVIDED,
         images=IMAGES_SEEN,
@@ -30,8 +35,9 @@ rule evaluate:
     params:
         routes={
             "predictions": [
-                [predictions(task, route), [task, "fov", *route]]
-                for task, route in TRAINED
+                [predictions(task, route, level), [task, level, *route]]
+                for level, trained in (("fov", TRAINED), ("cell", CELL_TRAINED))
+                for task, route in trained
             ],
             "neighbours": [
                 [neighbours(route[0]), ["cell", *route]] for route in CELL_ROUTES

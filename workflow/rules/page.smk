@@ -8,6 +8,7 @@ SCORES = ["metrics", "summary", "comparisons", "enough", "published"]
 SCORES = [name for name in SCORES if f"{RESULTS}/{name}.parquet" in results()]
 # What scores rest on, beside the results themselves.
 TRACED = unique(predictions(*trained) for trained in TRAINED)
+TRACED += unique(predictions(*trained, "cell") for trained in CELL_TRAINED)
 TRACED += unique(neighbours(name) for name, _ in CELL_ROUTES)
 CAPTIONS = Path(workflow.basedir) / "workflow/report"
 
@@ -69,7 +70,13 @@ rule index:
             "figures": shown(),
             "files": [
                 name.removeprefix(f"{RESULTS}/")
-                for name in [*results(), *TRACED, *DIVIDED, *rules.tables.output]
+                for name in [
+                    *results(),
+                    *TRACED,
+                    *DIVIDED,
+                    *CELL_DIVIDED,
+                    *rules.tables.output,
+                ]
             ],
         },
         simulated=SIMULATED,

@@ -76,7 +76,8 @@ def _of_metric(tables: Tables, row: pd.Series) -> Iterator[str]:
         found = tables("predictions", path)
         rows = found[_equal(found, row, list(RUN))]
         yield f"{len(rows)} images of {path}{score_of_predictions(rows, row)}"
-        below = (_of_prediction(tables, field, route) for _, field in rows.head(SHOWN).iterrows())
+        vectors = f"embeddings/{row['level']}/{route}.parquet"
+        below = (_of_prediction(tables, image, vectors) for _, image in rows.head(SHOWN).iterrows())
     for lines in below:
         yield from indented(lines)
     if len(rows) > SHOWN:
@@ -90,11 +91,14 @@ def _chosen_on(tables: Tables) -> set[str]:
     return validation_proteins({setting: tables("splits", path) for setting, path in named.items()})
 
 
-def _of_prediction(tables: Tables, row: pd.Series, route: str | None = None) -> Iterator[str]:
-    yield f"{row['fov_id']} of {row['gene']}: is {_list(row['truth'])}, predicted {_list(row['predicted'])}"
-    if route:
-        yield f"  {_vector(tables, row, row['fov_id'], f'embeddings/fov/{route}.parquet')}"
-    yield from indented(_of_field(tables, row))
+def _of_prediction(tables: Tables, row: pd.Series, vectors: str | None = None) -> Iterator[str]:
+    yield f"{row['image_id']} of {row['gene']}: is {_list(row['truth'])}, predicted {_list(row['predicted'])}"
+    if vectors:
+        yield f"  {_vector(tables, row, row['image_id'], vectors)}"
+    if row["image_id"] == row["fov_id"]:
+        yield from indented(_of_field(tables, row))
+    else:
+        yield from indented(_of_cell_id(tables, row.rename({"image_id": "cell_id"})))
 
 
 def _of_neighbour(tables: Tables, row: pd.Series, route: str | None = None) -> Iterator[str]:

@@ -26,12 +26,12 @@ def clean_alone(level: Level) -> np.ndarray:
 def label_ceiling(level: Level, policy: str) -> float:
     """The macro F1 of a reader who sees every annotated class and does not know which grades count.
 
-    Under `single` that reader names one of the annotated classes, each as likely, and is scored by the
-    expected counts; under `multi` all of them. Masked classes are no choice, so with all lower grades masked
-    it is 1: only labels that contradict the score lower it.
+    With one label an image that reader names one of the annotated classes, each as likely, and is scored by
+    the expected counts; under `multi` all of them. Masked classes are no choice, so with all lower grades
+    masked it is 1: only labels that contradict the score lower it.
     """
     named = (level.annotated & ~level.masked).astype(float)
-    if policy == "single":
+    if policy != "multi":
         named /= named.sum(axis=1, keepdims=True)
     truth = level.truth.astype(float)
     expected = np.stack([truth * named, (1 - truth) * named, truth * (1 - named)], axis=1)

@@ -11,6 +11,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from protloc.decide import decide
 from protloc.evaluate.f1 import count
+from protloc.policies import HAND
 from protloc.thresholds import thresholds
 
 
@@ -42,8 +43,11 @@ def levels(run: pd.DataFrame, policy: str) -> dict[str, dict[str, Level]]:
 
     `run` holds rows of `predictions`. A protein is predicted from the mean of its images' probabilities;
     under `multi` by thresholds that are chosen on such means of the subset `validation`, where it is there.
+    Labels that cells were given by hand are of no protein: then there is the level of images alone.
     """
     images = {subset: _images(rows) for subset, rows in run.groupby("subset")}
+    if policy == HAND:
+        return {subset: {"": level} for subset, level in images.items()}
     means = {subset: _means(level) for subset, level in images.items()}
     cuts = None
     if policy == "multi" and "validation" in means:

@@ -49,7 +49,8 @@ def score_neighbours(
         of_runs, of_setting, compared = _score(rows, pd.Index(genes), draws, setting[:2], route)
         metrics.append(of_runs.assign(**keys))
         if setting[0] == "cell" and setting[2] == "test":
-            metrics.append(_shortcuts(rows).assign(**keys))
+            everyone = neighbours[neighbours["apart"].eq("cell") & neighbours["label_policy"].eq(setting[1])]
+            metrics.append(_shortcuts(everyone, rows).assign(**keys))
         summary.append(of_setting.assign(**keys))
         sides += compared if setting[2] == "test" else []
     return pd.concat(metrics, ignore_index=True), pd.concat(summary, ignore_index=True), sides
@@ -64,7 +65,7 @@ def _score(
     rows: pd.DataFrame, genes: pd.Index, draws: int, setting: Sequence[str], route: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     """Each seed's metrics, their summary, and what is compared, at one setting."""
-    classes = pd.Index(rows["truth"].unique()).sort_values()
+    classes = _classes(rows)
     counts = {seed: count_votes(run, genes, classes) for seed, run in rows.groupby("seed")}
     k = pd.array(rows["k"].iloc[0], dtype="Int64")
     columns = pd.MultiIndex.from_product([VOTES, k], names=["task", "k"])
@@ -96,9 +97,19 @@ def _score(
     return pd.concat(metrics), pd.concat(summary), sides
 
 
-def _shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
-    """How well the nearest neighbour of each seed's cells tells their field, protein and padding."""
-    of_runs = pd.DataFrame({seed: shortcuts(run) | padding(run) for seed, run in rows.groupby("seed")})
+def _classes(rows: pd.DataFrame) -> pd.Index:
+    """All classes that are true or voted for, sorted: neighbours may be of one that the subset lacks."""
+    votes = {name for vote in VOTES.values() for names in rows[vote] for name in names}
+    return pd.Index(sorted({*rows["truth"], *votes}))
+
+
+def _shortcuts(everyone: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """How well the nearest neighbour of each seed's cells tells their field, protein and padding.
+
+    The neighbours of `rows` are among `everyone`, cells of validation included.
+    """
+    of_seeds = {seed: (everyone[everyone["seed"] == seed], run) for seed, run in rows.groupby("seed")}
+    of_runs = pd.DataFrame({seed: shortcuts(*both) | padding(*both) for seed, both in of_seeds.items()})
     of_runs = of_runs.rename_axis(index="metric", columns="seed").stack().rename("value").reset_index()
     return of_runs.assign(task="knn", k=pd.array([1] * len(of_runs), dtype="Int64"))
 

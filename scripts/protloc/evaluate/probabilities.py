@@ -30,11 +30,11 @@ def calibration_error(
 ) -> float:
     """The expected calibration error, 0 to 1 (Guo et al. 2017), in 15 bins of equal width.
 
-    Under `single` of the probability of the likeliest class that is not `masked`, given that it is none that
-    is; under `multi` of the probabilities of all classes that are not masked together.
+    Under `multi` of the probabilities of all classes that are not `masked` together; else of that of the
+    likeliest class that is not, given that it is none that is.
     """
     counts = np.ones_like(truth, dtype=bool) if masked is None else ~masked
-    if policy == "single":
+    if policy != "multi":
         probabilities = probabilities * counts
         whole = probabilities.sum(axis=1, keepdims=True)
         given = (whole > 0) & ~counts.all(axis=1, keepdims=True)

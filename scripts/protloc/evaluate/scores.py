@@ -113,7 +113,7 @@ def _sides(
     """What is compared of a setting: its metrics with their draws, at half the precision of memory."""
     task, level, *names = route  # of these a backbone, a strategy and a scale
     values = metrics.pivot(index="metric", columns="seed", values="value")
-    proteins = [np.searchsorted(genes, run["protein_"].genes) for run in runs.values()]
+    proteins = [np.searchsorted(genes, np.unique(run[""].genes.astype(str))) for run in runs.values()]
     return [
         Side(
             (task, *names),
@@ -124,6 +124,7 @@ def _sides(
             proteins,
         )
         for metric in COMPARED
+        if metric in resampled
     ]
 
 

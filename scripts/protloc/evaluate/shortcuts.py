@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 
 
-def shortcuts(run: pd.DataFrame) -> dict[str, float]:
-    """Shares of cells, 0 to 1, from the rows of `neighbours` of a run in which only the cell itself is apart.
+def shortcuts(run: pd.DataFrame, queries: pd.DataFrame) -> dict[str, float]:
+    """Shares of `queries`, 0 to 1, among rows of `neighbours` of a run where only the cell itself is apart.
 
     nearest_of_protein, nearest_of_fov: whose nearest cell is of the same protein, of the same field.
     nearest_of_fov_in_protein: of those whose nearest is of the same protein and could be of another of its
     fields, whose nearest is of the same field. Each is followed by `_chance`, what a random neighbour gives.
     """
-    nearest = run.set_index("cell_id")[["gene", "fov_id"]].loc[[ids[0] for ids in run["nearest"]]]
-    same = {name: nearest[name].to_numpy() == run[name].to_numpy() for name in ("gene", "fov_id")}
-    others = {name: run.groupby(name)["cell_id"].transform("size").to_numpy() - 1 for name in same}
+    nearest = run.set_index("cell_id")[["gene", "fov_id"]].loc[[ids[0] for ids in queries["nearest"]]]
+    same = {name: nearest[name].to_numpy() == queries[name].to_numpy() for name in ("gene", "fov_id")}
+    others = {name: queries[name].map(run[name].value_counts()).to_numpy() - 1 for name in same}
     several = same["gene"] & (others["gene"] > others["fov_id"])
-    within = np.divide(others["fov_id"], others["gene"], where=several, out=np.zeros(len(run)))
+    within = np.divide(others["fov_id"], others["gene"], where=several, out=np.zeros(len(queries)))
     return {
         "nearest_of_protein": float(same["gene"].mean()),
         "nearest_of_protein_chance": float(others["gene"].mean() / (len(run) - 1)),

@@ -21,7 +21,7 @@ from protloc.tables import read_table
 Job = tuple[str, str, Sequence]  # table, file, values of the route's columns
 SCORES = {"predictions": score_route, "neighbours": score_neighbours}
 UNIT = {"predictions": "split_unit", "neighbours": "apart"}
-Proteins = dict[str, dict[tuple[str, str, str], np.ndarray]]
+Proteins = dict[tuple[str, str], dict[tuple[str, str, str], np.ndarray]]  # by table and level
 
 
 def score_study(
@@ -58,23 +58,29 @@ def _score(
         rows = read_table(table, path, where=variant)
         if rows.empty:
             raise InputError(f"{path}: has no rows of {variant}; delete it and run again")
-        return SCORES[table](rows, route, draws, path, tested[table], **more)
+        return SCORES[table](rows, route, draws, path, tested[table, _level(table, route)], **more)
 
 
 def _tested(jobs: Sequence[Job], chosen_on: Collection[str]) -> Proteins:
-    """The proteins of all runs, by table, unit, label policy and subset: what every route draws from.
+    """The proteins of all runs, by table and level, unit, policy and subset: what every route draws from.
 
     A route that lacks a run would else draw from fewer proteins, and be paired with nothing.
     """
-    tested: dict[str, dict[tuple[str, str, str], set[str]]] = {table: {} for table in SCORES}
-    for table, path, _ in jobs:
+    tested: dict[tuple[str, str], dict[tuple[str, str, str], set[str]]] = {}
+    for table, path, route in jobs:
+        of_level = tested.setdefault((table, _level(table, route)), {})
         columns = [UNIT[table], "label_policy", "gene", *(["subset"] if table == "predictions" else [])]
         rows = read_table(table, path, columns).drop_duplicates()
         if table == "neighbours":
             rows = rows.assign(subset=subset_of(rows["gene"], chosen_on))
         for setting, genes in rows.groupby([*columns[:2], "subset"])["gene"]:
-            tested[table].setdefault(setting, set()).update(genes)
+            of_level.setdefault(setting, set()).update(genes)
     return {
-        table: {setting: np.array(sorted(genes)) for setting, genes in of.items()}
-        for table, of in tested.items()
+        name: {setting: np.array(sorted(genes)) for setting, genes in of.items()}
+        for name, of in tested.items()
     }
+
+
+def _level(table: str, route: Sequence) -> str:
+    """The level of a route, which the task precedes where there are predictions."""
+    return str(route[1] if table == "predictions" else route[0])

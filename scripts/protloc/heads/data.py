@@ -54,8 +54,8 @@ def run_data(
     parts = {part: run.part(part) for part in PARTS}
     rows = {part: place.get_indexer(of["image_id"]) for part, of in parts.items()}
     wanted, out = (
-        {part: np.stack([by_gene[gene] for gene in of["gene"]]) for part, of in parts.items()}
-        for by_gene in (
+        {part: np.stack([by_image[name] for name in of["image_id"]]) for part, of in parts.items()}
+        for by_image in (
             targets(run.split, run.classes, proteins, soft),
             masks(run.split, run.classes, soft),
         )
@@ -63,7 +63,7 @@ def run_data(
     balanced = balancing(wanted["train"]) if settings["balance"] else np.ones(len(run.classes))
     data = RunData(
         (run.seed,),
-        run.policy,
+        "multi" if run.policy == "multi" else "single",  # a label by hand is one
         rows,
         wanted,
         out,

@@ -9,8 +9,8 @@ import pandas as pd
 from protloc.draw import draw
 from protloc.errors import InputError
 from protloc.leakage import check_no_leak
+from protloc.policies import HAND
 
-HAND = "hand"
 OF_FIELDS = ["fov_id", "part", "fraction", "shots", "masked", "annotated", "clean"]
 
 

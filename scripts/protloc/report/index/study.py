@@ -45,6 +45,11 @@ class Names:
         return f"{self.titles[str(row['backbone'])]}{shown}"
 
 
+def without_cell_probes(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of scores that the page speaks of: of cells those of their neighbours."""
+    return scores[(scores["level"] == "fov") | scores["task"].str.startswith(NEIGHBOURS)]
+
+
 @dataclass(frozen=True)
 class Tables:
     """The tables of scores of a study; a study without splits and cells has empty ones.
