@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import yaml
+from protloc.config.load import load_backbones
 from protloc.config.published import read_published
+from protloc.config.settings import Study
+from protloc.fields import typical_side_um
 from protloc.records import recorded
 from protloc.report.index.page import Data, Figure, index_page
 from protloc.report.index.pretraining import transductive
 from protloc.report.index.study import Names, Tables, without_cell_probes
+from protloc.study_variants import token_warnings
 from protloc.tables import empty_table, read_table
 from protloc.variants import read_scores
 
@@ -26,10 +30,12 @@ with recorded(snakemake) as outputs:
         read_table("pretraining_images", given.images) if given.images else empty_table("pretraining_images")
     )
     splits = {Path(path).stem: read_table("splits", path) for path in given.splits}
+    fovs, registry = read_table("fovs", given.fovs), load_backbones(Path(given.registry))
+    far = token_warnings(Study.model_validate(study), registry, typical_side_um(fovs))
     page = index_page(
         study,
         Data(
-            fovs=read_table("fovs", given.fovs),
+            fovs=fovs,
             proteins=read_table("proteins", given.proteins),
             splits=splits,
             images=images,
@@ -43,7 +49,7 @@ with recorded(snakemake) as outputs:
             },
             heads=list(snakemake.params.heads),
         ),
-        Names(**snakemake.params.names, transductive=transductive(images, splits)),
+        Names(**snakemake.params.names, transductive=transductive(images, splits), far=far),
         shown["expected"],
         read_published(Path(given.claims)),
         scores["published"],

@@ -33,3 +33,9 @@ def good_fields(fovs: pd.DataFrame) -> list[Field]:
     good = fovs[fovs["status"] == "ok"].sort_values("fov_id")
     columns = good[[field.name for field in dataclasses.fields(Field)]]
     return [Field(*row) for row in columns.itertuples(index=False)]
+
+
+def typical_side_um(fovs: pd.DataFrame) -> float:
+    """The median height of the good fields of the table `fovs`, µm."""
+    good = fovs[fovs["status"] == "ok"]
+    return float((good["height"].astype(float) * good["pixel_size_um"]).median())

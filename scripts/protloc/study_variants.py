@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from protloc.config.backbones import Backbone, Network
 from protloc.config.settings import Study
+from protloc.config.tokens import warning
 from protloc.models.strategies import distinct, draws_of, possible
 from protloc.variants import NO_STRATEGY, Variant
 
@@ -40,3 +43,26 @@ def finetuned_variants(study: Study, name: str, backbone: Network) -> list[Varia
 
 def _asked(study: Study) -> list[str]:
     return draws_of(study.embedding.strategies, study.embedding.random_draws)
+
+
+def token_warnings(study: Study, registry: Mapping[str, Backbone], field_um: float) -> list[str]:
+    """A line for each network, level and scale at which images are far from the size of its pretraining.
+
+    `field_um` is the side of a field of view, µm.
+    """
+    levels = [("fov", field_um, study.embedding.backbones)]
+    if study.cells:
+        levels.append(("cell", study.cells.crop_um, cell_backbones(study)))
+    return [
+        line
+        for level, side_um, names in levels
+        for name in names
+        if isinstance(row := registry[name], Network)
+        for scale in sorted({variant.scale for variant in variants_of(study, name, row, level)})
+        if (line := warning(row, level, side_um, scale))
+    ]
+
+
+def cell_backbones(study: Study) -> list[str]:
+    """The backbones that cells are embedded with."""
+    return (study.cells.backbones or study.embedding.backbones) if study.cells else []

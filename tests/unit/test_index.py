@@ -284,10 +284,12 @@ def test_a_caution_is_there_where_there_is_reason(found, said):
 
 def test_strategies_that_say_nothing_of_their_own_are_named():
     same = {"good": {"map_natural": ["replicate_fill", "adapt"]}, "fair": {"adapt": []}}
-    names = replace(NAMES, same=same, impossible={"fair": ["map_natural"]})
+    little = {"impossible": {"fair": ["map_natural"]}, "far": ["Cells of Good network are small"]}
+    names = replace(NAMES, same=same, **little)
     said = cautions(**USUALLY | {"names": names})
     assert "For Good network replicate fill, adapt are the same as map natural: it was run once." in said
     assert "Fair network has too few inputs for map natural: not run." in said
+    assert "Cells of Good network are small." in said
     assert sum("the same as" in sentence for sentence in said) == 1
 
 

@@ -7,6 +7,8 @@ from protloc.cluster.earlier import end_run, same_command_again, start_run
 from protloc.cluster.jobs import jobs_block, slurm_name
 from protloc.cluster.states import understand_states
 from protloc.estimate.forecast import forecast
+from protloc.estimate.size import size_of
+from protloc.study_variants import token_warnings
 
 RUN = {}  # this run's claim on the results
 
@@ -17,6 +19,8 @@ onstart:
         RUN.update(start_run(Path(RESULTS), slurm_name(workflow), again))
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    for line in token_warnings(STUDY, REGISTRY, size_of(STUDY).field_um):
+        print(f"Warning: {line}", flush=True)
     if not workflow.local_exec:
         partitions = getattr(workflow.executor_settings, "partition_config", None)
         print(jobs_block(workflow.dag.needrun_jobs(), partitions), flush=True)

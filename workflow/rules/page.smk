@@ -43,6 +43,7 @@ rule index:
         splits=DIVIDED,
         images=IMAGES_SEEN,
         claims=f"{workflow.basedir}/config/published.csv",
+        registry=f"{workflow.basedir}/config/backbones.yaml",
         captions=sorted({f"{CAPTIONS}/{figure['caption']}" for figure in shown()}),
     output:
         html=f"{RESULTS}/index.html",

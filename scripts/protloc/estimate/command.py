@@ -12,12 +12,12 @@ from protloc.config.sources import read_sources
 from protloc.cut import side_px
 from protloc.estimate.arithmetic import parameters
 from protloc.estimate.rates import CORE, GPU, Rate, measured, read_rates
-from protloc.estimate.size import Size, of_cells, probed, size_of, tuned
+from protloc.estimate.size import Size, probed, size_of, tuned
 from protloc.estimate.work import Work, work_of
 from protloc.images import CHANNELS
 from protloc.models.strategies import matrices
 from protloc.modules import SCRIPTS
-from protloc.study_variants import variants_of
+from protloc.study_variants import cell_backbones, variants_of
 
 ROOT = SCRIPTS.parent
 HANDMADE = 74  # numbers in a vector
@@ -105,11 +105,11 @@ def _room(study: Study, used: Mapping[str, Backbone], size: Size, rates: Mapping
             f"Transfer: images {images / GB:,.1f} GB, weights {least}{weights / GB:,.1f} GB "
             f"({len(fetched)} files): {least}{minutes:,.0f} min"
         )
-    shown = [used[name] for name in of_cells(study, used)]
+    shown = [used[name] for name in cell_backbones(study)]
     stored = side_px(stored_crop_um(shown, study.cells or Cells()), size.pixel_size_um)
     crops = size.cells * (2 * len(CHANNELS) + 2 / 8) * stored**2
     vectors = 4 * sum(_width(name, row, study, "fov") * size.fields for name, row in used.items())
-    vectors += 4 * sum(_width(name, used[name], study, "cell") * size.cells for name in of_cells(study, used))
+    vectors += 4 * sum(_width(name, used[name], study, "cell") * size.cells for name in cell_backbones(study))
     tested = study.splits.test_share * size.fields if study.splits else 0
     answers = PREDICTION_BYTES * tested * (probed(study, used) + tuned(study, used))
     parts = {"images": images, "crops": crops, "embeddings": vectors, "predictions": 2 * answers}

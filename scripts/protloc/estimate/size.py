@@ -26,6 +26,11 @@ class Size:
     pixel_size_um: float
     field_bytes: int
 
+    @property
+    def field_um(self) -> float:
+        """The side of a field, µm."""
+        return self.field_px * self.pixel_size_um
+
 
 def size_of(study: Study, fields: int | None = None) -> Size:
     """What a study's simulation says; else OpenCell's, or `fields` as large as those."""
@@ -60,11 +65,6 @@ def runs(study: Study, group: Finetune | None = None) -> Sequence[tuple[float, i
 def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str], level: str = "fov") -> int:
     """How many variants some backbones have in all: features have one each."""
     return sum(len(variants_of(study, name, used[name], level)) for name in names)
-
-
-def of_cells(study: Study, used: Mapping[str, Backbone]) -> Sequence[str]:
-    """The backbones that cells are embedded with."""
-    return (study.cells.backbones or list(used)) if study.cells else []
 
 
 def probed(study: Study, used: Mapping[str, Backbone]) -> int:

@@ -9,10 +9,10 @@ from protloc.config.backbones import Backbone, Network, shown_crop_um
 from protloc.config.settings import Cells, Study
 from protloc.cut import side_px
 from protloc.estimate.arithmetic import TRAINED, gflop
-from protloc.estimate.size import Size, of_cells, probed, routes, runs, tuned
+from protloc.estimate.size import Size, probed, routes, runs, tuned
 from protloc.models.strategies import matrices
 from protloc.models.view import view_of
-from protloc.study_variants import finetuned_variants, strategies_of, variants_of
+from protloc.study_variants import cell_backbones, finetuned_variants, strategies_of, variants_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def passes(network: Network, study: Study) -> int:
 
 
 def _embedding(study: Study, networks: Mapping[str, Network], size: Size) -> Iterator[Work]:
-    cells = of_cells(study, networks)
+    cells = cell_backbones(study)
     fields = sum(_image(name, row, study, size, "fov") for name, row in networks.items())
     crops = sum(_image(name, row, study, size, "cell") for name, row in networks.items() if name in cells)
     yield Work("embed fields", gflop=size.fields * fields)
@@ -108,7 +108,7 @@ def _others(study: Study, used: Mapping[str, Backbone], size: Size) -> Iterator[
     if study.cells:
         yield Work("find cells", rate="cells_s", units=megapixels)
         drawn = min(size.cells, (study.knn.cells_per_protein or size.cells) * size.proteins)
-        variants = routes(study, used, of_cells(study, used), "cell")
+        variants = routes(study, used, cell_backbones(study), "cell")
         searches = len(study.knn.seeds) * len(study.knn.apart) * variants
         yield Work("neighbours of cells", rate="knn_s", units=searches * (drawn / 20000) ** 2)
     if heads := probed(study, used):

@@ -89,7 +89,7 @@ def _runs(tables: Tables) -> Iterator[str]:
 
 
 def _strategies(names: Names) -> Iterator[str]:
-    """Which channel strategies say nothing of their own about a backbone."""
+    """Which channel strategies and scales say little about a backbone."""
     for backbone, of_backbone in names.same.items():
         for first, others in of_backbone.items():
             if others:
@@ -98,6 +98,7 @@ def _strategies(names: Names) -> Iterator[str]:
     for backbone, strategies in names.impossible.items():
         if strategies:
             yield f"{names.titles[backbone]} has too few inputs for {listed(strategies)}: not run."
+    yield from (f"{line}." for line in names.far)
 
 
 def _controls(tables: Tables, names: Names) -> Iterator[str]:

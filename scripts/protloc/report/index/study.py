@@ -24,6 +24,7 @@ class Names:
 
     `strategies` are those of the study, with their scales: one alone is not named. `same` has by backbone the
     strategies that are the same for it as one that was run, `impossible` those that its inputs do not allow.
+    `far` are sentences on images that are shown far from the size of a network's pretraining.
     `transductive` are backbone, split unit and label policy where a backbone was pretrained on tested images.
     """
 
@@ -33,6 +34,7 @@ class Names:
     strategies: Sequence[str]
     same: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     impossible: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    far: Sequence[str] = ()
     transductive: Sequence[tuple[str, ...]] = ()
 
     def route(self, row: Mapping[str, object]) -> str:
