@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,8 @@ def _score(
     rows: pd.DataFrame, genes: pd.Index, draws: int, setting: Sequence[str], route: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Side]]:
     """Each seed's metrics, their summary, and what is compared, at one setting."""
-    classes = _classes(rows)
+    voted = (chain.from_iterable(rows[vote]) for vote in VOTES.values())
+    classes = pd.Index(sorted(set(rows["truth"]).union(*voted)))  # cells of a subset have not all of them
     counts = {seed: count_votes(run, genes, classes) for seed, run in rows.groupby("seed")}
     k = pd.array(rows["k"].iloc[0], dtype="Int64")
     columns = pd.MultiIndex.from_product([VOTES, k], names=["task", "k"])
@@ -95,12 +97,6 @@ def _score(
                 for place, (task, k_of) in enumerate(columns)
             ]
     return pd.concat(metrics), pd.concat(summary), sides
-
-
-def _classes(rows: pd.DataFrame) -> pd.Index:
-    """All classes that are true or voted for, sorted: neighbours may be of one that the subset lacks."""
-    votes = {name for vote in VOTES.values() for names in rows[vote] for name in names}
-    return pd.Index(sorted({*rows["truth"], *votes}))
 
 
 def _shortcuts(everyone: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
