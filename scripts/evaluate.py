@@ -4,6 +4,7 @@ from pathlib import Path
 
 from protloc.choices import validation_proteins
 from protloc.evaluate.enough import enough
+from protloc.evaluate.heads import report_behind
 from protloc.evaluate.paired import compare
 from protloc.evaluate.study import SCORES, score_study
 from protloc.records import recorded
@@ -22,6 +23,7 @@ with recorded(snakemake) as outputs:
     }
     held = validation_proteins(splits)
     metrics, summary, sides = score_study(jobs, snakemake.params.draws, snakemake.threads, held)
+    report_behind(summary)
     write_table("metrics", metrics, outputs["metrics"])
     write_table("summary", summary, outputs["summary"])
     write_table("comparisons", compare(sides), outputs["comparisons"])

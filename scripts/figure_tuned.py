@@ -10,7 +10,6 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
     pairs = tuned_pairs(
         read_table("summary", snakemake.input.summary),
         read_table("comparisons", snakemake.input.comparisons),
-        snakemake.params.task,
     )
     pairs.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_tuned(

@@ -33,18 +33,6 @@ def targets(
     return found
 
 
-def masks(
-    split: pd.DataFrame, classes: Sequence[str], soft: Mapping[int, float] | None = None
-) -> dict[str, np.ndarray]:
-    """The classes of each protein of a split that are neither right nor wrong, by gene, bool (classes,).
-
-    None where `soft` says what is to be learned of each grade.
-    """
-    masked = split.drop_duplicates("gene").set_index("gene")["masked"].map(tuple)
-    found = {names: np.isin(classes, names) & (soft is None) for names in set(masked)}
-    return {gene: found[names] for gene, names in masked.items()}
-
-
 def balancing(targets: np.ndarray) -> np.ndarray:
     """Weights (classes,) that let every class that `targets` (fields, classes) has count the same in all.
 

@@ -160,7 +160,7 @@ def draw(root: Path) -> None:
         draw_strategies(full_scores(summary(), "linear", CONTROLS), asked, untrained, True, outputs)
 
     def tuned(outputs: list[Path]) -> None:
-        pairs = tuned_pairs(summary(), read_table("comparisons", root / "comparisons.parquet"), "linear")
+        pairs = tuned_pairs(summary(), read_table("comparisons", root / "comparisons.parquet"))
         draw_tuned(pairs, asked, asked.routes, True, outputs)
 
     def classes(outputs: list[Path]) -> None:

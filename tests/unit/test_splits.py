@@ -13,7 +13,6 @@ from protloc.runs import plan
 from protloc.splits.shots import draw_shots
 from protloc.splits.stratify import nest
 from protloc.splits.table import PARTS, make_split
-from protloc.targets import masks
 
 FRACTIONS = [0.05, 0.1, 0.5, 1.0]
 SETTINGS = {"seeds": [0, 1], "fractions": FRACTIONS, "test_share": 0.25, "validation_share": 0.15}
@@ -242,12 +241,3 @@ def test_annotations_that_do_not_count_are_masked_or_negative(policy, min_grade,
     assert found["annotated"].to_list() == [["er", "golgi", "rare"], ["er"], ["er", "golgi"], ["golgi"]]
     assert found["clean"].to_list() == [False, True, False, True]
     assert annotations(table, labels, "negative")["masked"].to_list() == [[], [], [], []]
-
-
-def test_masks_are_of_the_classes_of_the_run_and_give_way_to_soft_targets():
-    split = pd.DataFrame({"gene": ["A", "A", "B"], "masked": [["golgi"], ["golgi"], []]})
-    assert {gene: of.tolist() for gene, of in masks(split, ["er", "golgi"]).items()} == {
-        "A": [False, True],
-        "B": [False, False],
-    }
-    assert not masks(split, ["er", "golgi"], {3: 1.0, 2: 0.5, 1: 0.2})["A"].any()

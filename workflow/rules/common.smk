@@ -44,6 +44,7 @@ CELL_STORE = {
     "pixels": f"{RESULTS}/crops/pixels.npy",
     "masks": f"{RESULTS}/crops/masks.npy",
 }
+EPOCH_0 = "finetune_epoch_0"  # networks that are to be fine-tuned, before they are
 ENVS = f"{workflow.basedir}/envs"
 SCRIPTS = f"{workflow.basedir}/scripts"
 
@@ -55,7 +56,8 @@ def embedding(route, level="fov"):
 
 def predictions(task, route):
     """The predictions of all runs of a task on a backbone and strategy."""
-    return f"{RESULTS}/runs/{task}/{route[0]}/{route[1]}/predictions.parquet"
+    folder, name = (task, "predictions") if task != EPOCH_0 else ("finetune", "epoch_0")
+    return f"{RESULTS}/runs/{folder}/{route[0]}/{route[1]}/{name}.parquet"
 
 
 def neighbours(route):
@@ -90,7 +92,10 @@ FINETUNED = [
     and name in (STUDY.finetune.backbones or NETWORKS)
     and strategy in (STUDY.finetune.strategies or STUDY.embedding.strategies)
 ]
-TRAINED = [*product(STUDY.probe.heads, ROUTES), *product(["finetune"], FINETUNED)]
+TRAINED = [
+    *product(STUDY.probe.heads, ROUTES),
+    *product(["finetune", EPOCH_0], FINETUNED),
+]
 TRAINED = TRAINED if STUDY.splits else []
 CELL_ROUTES = [
     route

@@ -22,7 +22,7 @@ SETTING = ("level", "split_unit", "label_policy", "fraction", "shots", "k", "met
 Setting = tuple[str, str, str, float, int, int | None, str]  # of these columns
 FAMILY = ["task", *SETTING]
 METRICS = ("macro_f1", "protein_macro_f1")
-TRAINED, NO_STRATEGY = "finetune", "none"
+TRAINED, BEFORE, NO_STRATEGY = "finetune", "finetune_epoch_0", "none"
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,13 @@ def _pairs(routes: Sequence[Route]) -> Iterator[tuple[str, Route, Route]]:
     for first, other in combinations(routes, 2):
         (task, backbone, strategy), (other_task, other_backbone, other_strategy) = first, other
         strategies = {strategy, other_strategy}
-        if task == other_task and backbone == other_backbone:
+        if BEFORE in (task, other_task):  # the same head on the same network, which is not yet trained
+            if task == TRAINED and first[1:] == other[1:]:
+                yield "training", first, other
+        elif task == other_task and backbone == other_backbone:
             yield "strategy", first, other
         elif task == other_task and len(strategies - {NO_STRATEGY}) < 2:  # controls have no strategy
             yield "backbone", first, other
-        elif first[1:] == other[1:] and TRAINED in (task, other_task):
-            yield "training", *sorted((first, other), key=lambda route: route[0] != TRAINED)
 
 
 def _difference(first: Side | None, other: Side | None) -> dict[str, float]:

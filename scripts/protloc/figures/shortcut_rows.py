@@ -11,7 +11,7 @@ VALUES = ("runs", "mean", "low", "high", "chance")
 NEAREST = ("nearest_of_protein", "nearest_of_fov", "nearest_of_fov_in_protein")
 CHANCE = "_chance"
 UNITS = ("protein", "fov", "cell")  # what is never on two sides: from the strictest on
-KNN = "knn"
+KNN, BEFORE = "knn", "finetune_epoch_0"
 POLICIES = ("single", "hand", "multi")
 
 
@@ -48,6 +48,7 @@ def _scores(summary: pd.DataFrame) -> pd.DataFrame:
     cells = _of_first_policy(cells[cells["task"] == KNN])
     strictest = next((unit for unit in UNITS if unit in set(cells["split_unit"])), None)
     cells = cells[cells["k"] == best_k(cells[cells["split_unit"] == strictest])]
+    fields = fields[fields["task"] != BEFORE]  # scores as the probe does
     trained = _of_first_policy(fields[fields["fraction"] == fields["fraction"].max()])
     rows = pd.concat([trained, cells])
     several = rows.groupby(["task", "backbone", "strategy"])["split_unit"].transform("nunique") > 1
