@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pandas as pd
-from protloc.choices import validation_proteins
+from protloc.choices import reported, validation_proteins
 from protloc.evaluate.enough import enough
+from protloc.evaluate.heads import report_behind
 from protloc.evaluate.paired import compare
 from protloc.evaluate.pretraining_overlap import score_overlap
 from protloc.evaluate.study import SCORES, score_study
@@ -23,6 +24,7 @@ with recorded(snakemake) as outputs:
     }
     held = validation_proteins(splits)
     metrics, summary, sides = score_study(jobs, snakemake.params.draws, snakemake.threads, held)
+    report_behind(reported(summary))
     if snakemake.input.images:
         images = read_table("pretraining_images", snakemake.input.images)
         metrics = pd.concat([metrics, score_overlap(jobs, images, snakemake.params.pretrained)])

@@ -11,7 +11,6 @@ with recorded(snakemake) as outputs, marked(outputs.digest):
     pairs = tuned_pairs(
         read_scores("summary", snakemake.input.summary, where=of_fields),
         read_scores("comparisons", snakemake.input.comparisons, where=of_fields),
-        snakemake.params.task,
     )
     pairs.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_tuned(

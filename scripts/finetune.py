@@ -1,4 +1,4 @@
-"""Train a backbone end to end for every split, fraction and seed that is asked for: predictions.parquet."""
+"""Train a backbone end to end for every split, fraction and seed asked for: predictions, and at epoch 0."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from protloc.config.backbones import Network
 from protloc.config.settings import Finetune
 from protloc.fields import good_fields
 from protloc.finetune.machine import this_machine
-from protloc.finetune.runs import Job, finetune
+from protloc.finetune.runs import Job, Kept, finetune
 from protloc.hashing import sha256_path
 from protloc.kept import KeptRuns
 from protloc.records import recorded
@@ -31,16 +31,18 @@ with recorded(snakemake) as outputs:
         network=Network.model_validate(dict(params.backbone)),
         strategy=variant.strategy,
         settings=settings,
-        balance=params.targets["balance"],
-        soft_targets=params.targets["soft_targets"],
+        head=params.head["kind"],
+        probe=params.head["settings"],
         machine=this_machine(settings.micro_batch, snakemake.threads),
     )
     read = [sha256_path(Path(path)) for path in (given.fovs, given.proteins)]
-    kept = KeptRuns("predictions", Path(params.how["kept"]), [read, job.identity, params.code])
+    identity = [read, job.identity, params.code]
+    kept = Kept(*(KeptRuns("predictions", Path(folder), identity) for folder in params.how["kept"]))
     splits = {tuple(Path(path).stem.split("-")): read_table("splits", path) for path in given.splits}
     chosen = {key: split[split["seed"].isin(params.chosen["seeds"])] for key, split in splits.items()}
     designs = params.chosen["fractions"], params.chosen["shots"]
     runs = plan(chosen, *designs, variant, sha256_vectors(names, vectors))
-    rows, measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
+    (tuned, epoch_0), measured = finetune(job, runs, kept, Path(params.how["checkpoint"]))
     outputs.run |= measured
-    write_tables("predictions", rows, outputs["predictions"])
+    write_tables("predictions", tuned, outputs["predictions"])
+    write_tables("predictions", epoch_0, outputs["epoch_0"])

@@ -74,7 +74,7 @@ ANNOTATED = Column("annotated", TEXTS, "localizations that its protein has at an
 CLEAN = Column("clean", FLAG, "its protein has one grade-3 localization and no other of any grade")
 K = Column("k", INT, "number of neighbours, where there are any", nullable=True)
 ROUTE = (
-    Column("task", TEXT, "the head of a probe, `finetune`, `knn` or `knn_weighted`"),
+    Column("task", TEXT, "the head of a probe, `finetune`, `finetune_epoch_0`, `knn` or `knn_weighted`"),
     Column("level", TEXT, "what a vector stands for: `fov` or `cell`"),
     Column("backbone", TEXT, "name in `config/backbones.yaml`"),
     STRATEGY,

@@ -30,6 +30,7 @@ PROTEINS, TESTED, FIELDS, CLASSES = 1310, 328, 1575, 17
 DRAWS, WORKERS = 2000, 2
 SETTINGS = list(product(("fov", "protein"), ("multi", "single")))
 CONTROLS = ["backbone0"]
+AMOUNTS = ("groups_trained", "images_trained", "labels_trained")
 
 
 def route(number: int) -> pd.DataFrame:
@@ -51,8 +52,12 @@ def route(number: int) -> pd.DataFrame:
             "classes": [classes] * FIELDS,
             "thresholds": [[]] * FIELDS,
         }
-        setting = {"split_unit": "protein", "label_policy": "single", "fraction": fraction, "seed": seed}
-        runs.append(pd.DataFrame(columns).assign(**setting))
+        columns |= {"image_id": columns["fov_id"], "annotated": columns["truth"], "masked": [[]] * FIELDS}
+        setting = {"split_unit": "protein", "label_policy": "single", "fraction": fraction, "shots": 0}
+        setting |= {"seed": seed, "clean": True} | dict.fromkeys(AMOUNTS, round(PROTEINS * fraction))
+        run = pd.DataFrame(columns).assign(**setting)
+        chosen_on = run.iloc[: FIELDS // 2].assign(subset="validation")
+        runs += [chosen_on, run.assign(subset="test")]
     return pd.concat(runs)
 
 
@@ -111,6 +116,8 @@ def widen(root: Path) -> None:
     part = pd.DataFrame({"part": ["test"] * TESTED + ["train"] * (PROTEINS - TESTED)})
     part["gene"], part["fov_id"] = [[f"{kind}{row:04d}" for row in part.index] for kind in ("G", "FID")]
     part["labels"], part["fraction"] = [[f"class {row % CLASSES:02d}"] for row in part.index], 1.0
+    part["annotated"], part["masked"], part["clean"] = part["labels"], [[]] * len(part), True
+    part["image_id"], part["shots"] = part["fov_id"], pd.array([None] * len(part), dtype="Int64")
     write_table("splits", pd.concat(part.assign(seed=seed) for seed in range(SEEDS)), root / "split.parquet")
 
 
@@ -153,7 +160,7 @@ def draw(root: Path) -> None:
         draw_strategies(full_scores(summary(), "linear", CONTROLS), asked, untrained, True, outputs)
 
     def tuned(outputs: list[Path]) -> None:
-        pairs = tuned_pairs(summary(), read_table("comparisons", root / "comparisons.parquet"), "linear")
+        pairs = tuned_pairs(summary(), read_table("comparisons", root / "comparisons.parquet"))
         draw_tuned(pairs, asked, asked.routes, True, outputs)
 
     def classes(outputs: list[Path]) -> None:

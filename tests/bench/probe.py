@@ -79,6 +79,7 @@ def as_the_rule(root: Path, splits: str, fractions: list[float], head: str, outp
         params=named(
             probe=Probe(**SETTINGS).model_dump(exclude={"heads"}),
             fractions=fractions,
+            shots=[],
             how={"kept": str(output / ".kept")},
             code={},
         ),

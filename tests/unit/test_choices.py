@@ -19,7 +19,8 @@ from protloc.figures.confusion import best_routes
 from protloc.figures.fractions import NAMED, _named, scores_over_fractions
 from protloc.figures.full_scores import full_scores
 from protloc.finetune.best import Best
-from protloc.finetune.task import task_of
+from protloc.finetune.task import Task
+from protloc.heads.data import run_data
 from protloc.kept import KeptRuns
 from protloc.probe.runs import probe
 from protloc.report.index.answer import chosen, split
@@ -133,9 +134,10 @@ def both(named: pd.DataFrame) -> Iterator[Run]:
 
 def test_shuffled_test_labels_do_not_change_the_epoch_that_is_kept():
     named, kept = divided("single"), []
-    place = {name: row for row, name in enumerate(sorted(named["image_id"].unique()))}
+    names, vectors = probabilities(named, 1.0)
+    settings = Probe().model_dump(exclude={"heads"})
     for run in both(named):
-        task = task_of(run, place, pd.DataFrame(), False, None)
+        task = Task(run_data(run, pd.Index(names), vectors, pd.DataFrame(), settings))
         rng, best = np.random.default_rng(0), Best({"weight": torch.zeros(1)})
         for epoch in range(8):
             logits = rng.normal(size=(len(run.part("validation")), 3))

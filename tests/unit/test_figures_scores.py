@@ -377,19 +377,23 @@ def tuned(study: Asked, fractions=(0.1, 1.0), **columns) -> pd.DataFrame:
     return rows.assign(mean=rows["mean"] + np.where(rows["fraction"] == 1, 0.1, -0.1))
 
 
+def before(frozen: pd.DataFrame) -> pd.DataFrame:
+    return frozen.assign(task="finetune_epoch_0")
+
+
 def compared(scores: pd.DataFrame, **columns) -> pd.DataFrame:
     """Rows of `comparisons` of fine-tuned scores with frozen ones."""
     scores = scores[scores["subset"] == "test"]
     gained = np.where(scores["fraction"] == 1, 0.1, -0.1)
     bounds = {"low": gained - 0.05, "high": gained + 0.04, "p_holm": 0.0123, "difference": gained}
-    fixed = {"compared": "training", "other_task": "linear", "metric": "macro_f1"}
+    fixed = {"compared": "training", "other_task": "finetune_epoch_0", "metric": "macro_f1"}
     return scores.assign(**bounds, **fixed).assign(**columns)
 
 
 def test_pairs_are_of_settings_that_frozen_and_fine_tuned_both_have():
     study = asked(strategies=FILLS)
     new = tuned(study, fractions=(0.5, 1.0))
-    table, rows = pd.concat([summary(study), new]), compared(new)
+    table, rows = pd.concat([before(summary(study)), summary(study).assign(mean=9), new]), compared(new)
     others = [
         rows.assign(other_task="mlp", difference=9),
         rows.assign(metric="protein_macro_f1", difference=9),
@@ -399,8 +403,8 @@ def test_pairs_are_of_settings_that_frozen_and_fine_tuned_both_have():
         pd.concat([*some, whole]).sample(frac=1, random_state=0)
         for some, whole in ((others[3:], table), (others[:3], rows))
     ]
-    pairs = tuned_pairs(*mixed, "linear")
-    pd.testing.assert_frame_equal(pairs, tuned_pairs(table, rows, "linear"))
+    pairs = tuned_pairs(*mixed)
+    pd.testing.assert_frame_equal(pairs, tuned_pairs(table, rows))
     assert set(pairs["fraction"]) == {1.0} and len(pairs) == 2 * 3 * 2  # units, networks, strategies
     dino = pairs.set_index(["split_unit", "backbone", "strategy"]).loc[("fov", "dino", "adapt")]
     assert dino[["frozen_mean", "tuned_mean", "difference"]].to_list() == pytest.approx([0.61, 0.71, 0.1])
@@ -414,7 +418,7 @@ def test_only_the_largest_fractions_of_a_split_have_panels():
     frozen = pd.concat([summary(study).query("fraction == 1").assign(fraction=one) for one in many])
     new = tuned(study, fractions=many)
     new = new[(new["split_unit"] == "protein") | (new["fraction"] < 0.2)]
-    pairs = tuned_pairs(pd.concat([frozen, new]), compared(new), "linear")
+    pairs = tuned_pairs(pd.concat([before(frozen), new]), compared(new))
     assert pairs.groupby("split_unit")["fraction"].apply(list).to_dict() == {
         "fov": [0.01, 0.05, 0.1], "protein": [0.25, 0.5, 1.0],
     }  # fmt: skip
@@ -423,7 +427,7 @@ def test_only_the_largest_fractions_of_a_split_have_panels():
 
 def draw_slopes(study: Asked, frozen: pd.DataFrame, new: pd.DataFrame, rows: pd.DataFrame, out: Path) -> str:
     routes = [route for route in study.routes if route[1] != "none"]
-    draw_tuned(tuned_pairs(pd.concat([frozen, new]), rows, "linear"), study, routes, False, [out])
+    draw_tuned(tuned_pairs(pd.concat([before(frozen), new]), rows), study, routes, False, [out])
     return words(out)
 
 

@@ -77,6 +77,10 @@ CONVOLUTIONS = VIT | {
     "title": "tiny convolutions", "architecture": "mobilenetv3_small_050", "options": {}, "feature": None,
     "size_multiple": 1,
 }  # fmt: skip
+DINOV3 = VIT | {
+    "title": "tiny DINOv3", "architecture": "vit_small_patch16_dinov3_qkvb",
+    "options": {"embed_dim": 32, "depth": 1, "num_heads": 2},
+}  # fmt: skip
 FAST = {
     "epochs": 3, "min_steps": 2, "batch_size": 16, "learning_rate": 2e-3, "patience": 3, "layer_decay": 0.9,
     "head_warmup_epochs": 2, "drop_path": 0.2, "px": 48,
@@ -533,6 +537,7 @@ def test_kills_at_random_moments_change_no_value(small, tmp_path):
             "n_blocks: 4 is more than the 3 blocks of VisionTrans",
         ),
         (CONVOLUTIONS, {"mode": "low_rank"}, "low_rank: MobileNetV3 has no attention with qkv and proj"),
+        (DINOV3, {"mode": "low_rank"}, "low_rank: Eva adds biases of its own"),
     ],
 )
 def test_settings_that_do_not_fit_a_network_are_refused_in_one_line(

@@ -164,7 +164,10 @@ def test_what_chance_explains_is_not_told_apart():
 def test_fine_tuning_is_said_to_do_what_the_comparison_says(gain, word):
     tuned = summary({"good": 0.6 + gain}, task="finetune")
     row = comparison("good", "good", gain, task="finetune", compared="training")
-    found = answer(tables(summary=pd.concat([summary(MEANS), tuned]), comparisons=comparisons(row)), NAMES)
+    row["other_task"] = "finetune_epoch_0"
+    before = summary({"good": 0.6}, task="finetune_epoch_0")
+    rows = pd.concat([summary(MEANS), before, tuned])
+    found = answer(tables(summary=rows, comparisons=comparisons(row)), NAMES)
     assert f"fine-tuning {word} Good network" in found[1]
 
 

@@ -287,3 +287,24 @@ def test_the_nearest_of_tested_cells_may_be_cells_of_validation():
         assert set(nearest[tested]) & held
         assert found[seed, "test"] == pytest.approx((nearest == run["gene"])[tested].mean())
     assert set(found.index.get_level_values("subset")) == {"test"}
+
+
+def test_a_vote_for_a_class_that_the_subset_lacks_is_wrong_and_counts_for_no_class(tmp_path):
+    labels = labelled(200, 12)
+    vectors = np.random.default_rng(3).normal(size=(len(labels), 8)).astype(np.float32)
+    table = all_rows(vectors, labels).assign(padded_fraction=0.0)
+    genes = labels.drop_duplicates("gene").set_index("gene")["label"]
+    held = set(genes.index[genes != genes.iloc[0]])  # validation has no cell of the first class
+    _, summary, _ = score_neighbours(table, ["cell", "vit", "none", 1.0], 20, "n", chosen_on=held)
+    rows = table[table["gene"].isin(held) & (table["apart"] == "protein")]
+    assert any(genes.iloc[0] in votes for votes in rows["plain"])
+    row = summary.query("subset == 'validation' and split_unit == 'protein' and task == 'knn' and k == 5")
+    scores = [
+        f1_score(
+            run["truth"], [votes[SETTINGS["k"].index(5)] for votes in run["plain"]],
+            labels=sorted(set(run["truth"])), average="macro", zero_division=0,
+        )
+        for _, run in rows.groupby("seed")
+    ]  # fmt: skip
+    found = row.set_index("metric").loc["macro_f1", "mean"]
+    assert found == pytest.approx(np.mean(scores))

@@ -37,6 +37,7 @@ AUTHORS = {
     "imagenet_dino_vitb16_pooled": (224, None, None, "percentiles", IMAGENET, "dino", "cls_pooled"),
     "imagenet_dino": (224, None, None, "percentiles", IMAGENET, "dino", "cls"),
     "dinov2_vits14_blocks": (224, None, None, "percentiles", IMAGENET, "dino", "cls_blocks_4"),
+    "dinov2_vits14_packaged_blocks": (224, None, None, "percentiles", IMAGENET, "dino", "cls_blocks_4"),
     "dinov2_vitb14_blocks": (224, None, None, "percentiles", IMAGENET, "dino", "cls_blocks_4"),
     "dinov2_vits14_reg": (224, None, None, "percentiles", IMAGENET, "antialiased", "cls"),
     "dinov2_vitb14_reg": (224, None, None, "percentiles", IMAGENET, "antialiased", "cls"),

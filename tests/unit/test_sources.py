@@ -44,7 +44,7 @@ def read_header() -> list[str]:
 
 
 def network(**changes) -> Network:
-    base = {"kind": "network", "title": "test", "architecture": "vit_small_patch16_224", "layout": "plain"}
+    base = {"kind": "network", "title": "test", "architecture": "resnet18", "layout": "plain"}
     rest = {"slots": ["grey"], "natural": {"protein": "grey", "nucleus": "grey"}, "um_per_px": 0.4}
     return Network.model_validate(base | rest | {"weights": ROW[0]} | changes)
 
@@ -65,8 +65,13 @@ def test_every_network_has_weights_to_be_had_or_a_seed(name):
         assert packaged_file(row.weights, PACKAGED[row.layout]).is_file()
     elif row.weights is None:
         assert row.seed is not None and row.control
-    elif row.layout != "safetensors":  # which only weights of our own have
+    elif row.request is not None:
+        assert row.request.startswith("https://") and row.licence and row.weights.startswith("data/weights/")
+    elif row.weights in sources:
         assert sources[row.weights].licence == row.licence
+        assert sources[row.weights].citation == row.citation
+    else:  # weights of our own
+        assert row.layout == "safetensors"
 
 
 @pytest.mark.parametrize("name", NETWORKS)

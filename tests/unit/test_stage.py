@@ -359,7 +359,7 @@ def test_weights_on_request_are_asked_for_before_anything_is_fetched(place):
     study = STUDY | {"embedding": {"backbones": ["hpa_fov_dino", "dinov3_vits16"]}}
     (place.folder / "study.yaml").write_text(yaml.safe_dump(study))
     with pytest.raises(
-        InputError, match="dinov3_vits16.* ask for them at https://ai.meta.com/.*put the file"
+        InputError, match=r"dinov3_vits16.* ask for them at https://ai\.meta\.com/.*put the file"
     ):
         place.stage()
     assert not place.here()

@@ -57,6 +57,7 @@ CELL_STORE = {
     "pixels": f"{RESULTS}/crops/pixels.npy",
     "masks": f"{RESULTS}/crops/masks.npy",
 }
+EPOCH_0 = "finetune_epoch_0"  # networks that are to be fine-tuned, before they are
 ENVS = f"{workflow.basedir}/envs"
 SCRIPTS = f"{workflow.basedir}/scripts"
 
@@ -68,8 +69,10 @@ def embedding(name, level="fov"):
 
 def predictions(task, route, level="fov"):
     """The predictions of a task on a route: of probes all variants of a backbone, of fine-tuning one."""
-    below = f"{route[0]}/{route[1]}" if task == "finetune" else route[0]
-    return f"{RESULTS}/runs/{level}/{task}/{below}/predictions.parquet"
+    if task in ("finetune", EPOCH_0):
+        name = "predictions" if task == "finetune" else "epoch_0"
+        return f"{RESULTS}/runs/fov/finetune/{route[0]}/{route[1]}/{name}.parquet"
+    return f"{RESULTS}/runs/{level}/{task}/{route[0]}/predictions.parquet"
 
 
 def neighbours(name):
@@ -108,7 +111,10 @@ FINETUNED = [
     for name in NETWORKS
     for variant in finetuned_variants(STUDY, name, USED[name])
 ]
-TRAINED = [*product(STUDY.probe.heads, ROUTES), *product(["finetune"], FINETUNED)]
+TRAINED = [
+    *product(STUDY.probe.heads, ROUTES),
+    *product(["finetune", EPOCH_0], FINETUNED),
+]
 TRAINED = TRAINED if STUDY.splits else []
 CELL_ROUTES = [
     (name, str(variant))

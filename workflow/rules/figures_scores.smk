@@ -66,7 +66,6 @@ rule figure_tuned:
         f"{ENVS}/analysis.yaml"
     params:
         asked=ASKED,
-        task=HEAD,
         routes=FINETUNED,
         simulated=SIMULATED,
         code=code("figure_tuned.py"),

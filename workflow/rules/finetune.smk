@@ -1,7 +1,8 @@
 """Fine-tune: networks trained end to end, one job per backbone and channel strategy with every run on it.
 
 Needs: fovs.parquet, the files below data/{study}/raw/, proteins.parquet, splits, and the frozen network's
-embeddings, on which the head is trained first. Makes: runs/fov/finetune/{backbone}/{variant}/predictions.parquet.
+embeddings, on which the probe's head is fitted first. Makes: runs/fov/finetune/{backbone}/{variant}/predictions.parquet
+and epoch_0.parquet, what the network says before it is trained.
 Finished runs and the last epoch of the one in progress are kept beside it: a job that was killed goes on, and
 another seed or fraction costs its own runs alone.
 """
@@ -24,6 +25,7 @@ rule finetune:
         ),
     output:
         predictions=f"{RESULTS}/runs/fov/finetune/{{backbone}}/{{variant}}/predictions.parquet",
+        epoch_0=f"{RESULTS}/runs/fov/finetune/{{backbone}}/{{variant}}/epoch_0.parquet",
     log:
         f"{RESULTS}/logs/finetune/{{backbone}}/{{variant}}.log",
     benchmark:
@@ -54,13 +56,13 @@ rule finetune:
             "shots": SPLITS.shots if FINETUNE.shots is None else FINETUNE.shots,
             "seeds": FINETUNE.seeds or SPLITS.seeds,
         },
-        targets={
-            "balance": STUDY.probe.balance,
-            "soft_targets": STUDY.probe.soft_targets,
+        head={
+            "kind": STUDY.probe.heads[0],
+            "settings": STUDY.probe.model_dump(exclude={"heads"}),
         },
         how=lambda wildcards, output: {
             "raw": RAW,
-            "kept": beside(output.predictions, ".kept"),
+            "kept": [beside(output.predictions, f".kept{of}") for of in ("", "_0")],
             "checkpoint": beside(output.predictions, ".checkpoint.safetensors"),
         },
         code=code("finetune.py"),

@@ -20,20 +20,18 @@ def kind_of(model: nn.Module) -> str:
     """What can be shown of a model: `class_token`, `pool` or `similarity`.
 
     class_token: how much the class token, which is the vector or a part of it, attends to each patch in the
-    last block. pool: the weight that gated attention gives each patch. similarity: all else, whose vector is
-    an average over places. Raises NoMap where the vector is none of these.
+    last block. pool: the weight that gated attention gives each patch. similarity: all else that
+    has an average over places as its vector. Raises NoMap where the vector is none of these.
     """
     pool = getattr(model, "attn_pool", None)
     if isinstance(pool, GatedPool):
         return "pool"
     if pool is not None and not isinstance(pool, ClassAndMean):
-        raise NoMap("its vector is made by an attention pool, whose weights timm does not give away")
+        raise NoMap("its vector is made by an attention pool, and timm does not return the weights")
     if getattr(model, "global_pool", None) != "token":
         return "similarity"
     if not (isinstance(model, VisionTransformer) and all(isinstance(block, Block) for block in model.blocks)):
-        raise NoMap(
-            f"its vector is the class token of {type(model).__name__}, whose attention is not known here"
-        )
+        raise NoMap(f"its vector is the class token of {type(model).__name__}, which returns no attention")
     return "class_token"
 
 

@@ -44,7 +44,8 @@ Flag = Literal[tuple(FLAGS)]
 SplitUnit = Literal["protein", "fov"]
 LabelPolicy = Literal["single", "multi"]
 LowerGrades = Literal["masked", "negative"]
-Head = Literal["linear", "mlp", "wide"]
+Head = Literal["logistic", "linear", "mlp", "wide"]
+DescentHead = Literal["linear", "mlp", "wide"]
 FinetuneMode = Literal["full", "last_n_blocks", "low_rank"]
 
 
@@ -227,22 +228,28 @@ class Splits(Settings):
 
 
 class Probe(Settings):
-    """The frozen probe: heads on standardized vectors, trained by AdamW, stopped early on validation."""
+    """The frozen probe: heads on standardized vectors. All choices are by macro F1 on the validation part."""
 
     heads: Distinct[Head] = Field(
-        ["linear"], description="linear; mlp: 512 and 256 hidden units; wide: 1024 hidden units"
+        ["logistic"],
+        description="logistic: logistic regression that converges; by AdamW: linear; mlp, 512 and 256 hidden "
+        "units; wide, 1024 hidden units. Fine-tuning starts from the first",
     )
-    steps: Count = Field(300, description="most steps of the optimizer; the rate falls to 0 over them")
+    c: Distinct[Annotated[float, Field(gt=0)]] = Field(
+        [float(f"{10 ** (quarter / 4):.3g}") for quarter in range(-20, 21)],
+        description="of `logistic`: inverse strengths of the L2 penalty, as in scikit-learn",
+    )
+    epochs: Count = Field(200, description="of other heads: most passes over the training part")
+    min_steps: Count = Field(10, description="steps of a pass at least: a small part is passed repeatedly")
+    patience: Count = Field(20, description="passes without a better score after which a head is finished")
     batch_size: int = Field(64, ge=16, multiple_of=16, description="fields of a step")
-    learning_rate: dict[Head, Annotated[float, Field(gt=0)]] = Field(
-        {"linear": 3e-2, "mlp": 1e-3, "wide": 1e-3}, description="at the first step, by head"
+    learning_rate: dict[DescentHead, Annotated[float, Field(gt=0)]] = Field(
+        {"linear": 1e-2, "mlp": 1e-3, "wide": 1e-3}, description="at each step, by head"
     )
     weight_decay: Distinct[Annotated[float, Field(ge=0)]] = Field(
-        [0.1, 1.0], description="of AdamW, on weights; the best on validation is taken"
+        [0.1, 1.0, 10.0, 100.0], description="of AdamW, on weights; the best is taken"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="after each hidden layer")
-    check_every: Count = Field(20, description="steps between looks at the validation part")
-    patience: Count = Field(10, description="looks without a smaller loss after which a head is finished")
     balance: bool = Field(False, description="let all classes count the same in the loss")
     soft_targets: dict[Literal[1, 2, 3], Annotated[float, Field(ge=0, le=1)]] | None = Field(
         None, description="under `multi`, probabilities to learn by grade; null: 1 for each label that counts"
@@ -260,9 +267,9 @@ class Augment(Settings):
 
 
 class Finetune(Settings):
-    """Networks trained end to end; `probe` says how classes are balanced, and soft targets.
+    """Networks trained end to end, from the head that the probe fits on their frozen vectors.
 
-    A head is first trained on the frozen vectors, then it and the network together.
+    That is the first of `probe.heads`, by the settings of `probe`.
     """
 
     mode: FinetuneMode = Field("full", description="what is trained of the network")
@@ -281,8 +288,9 @@ class Finetune(Settings):
     warmup_share: Share = Field(0.1, description="first share of the steps, in which rates rise")
     weight_decay: float = Field(0.05, ge=0, description="of AdamW, on matrices")
     drop_path: Share = Field(0.0, description="chance that a field skips the last residual branch")
-    head_warmup_epochs: int = Field(50, ge=0, description="passes in which the head alone is trained, first")
-    patience: Count = Field(5, description="epochs without a higher macro F1 on validation before the end")
+    patience: Count = Field(
+        5, description="epochs at full rates without a higher macro F1 on validation before the end"
+    )
     px: Count | None = Field(None, description="side of crops at the network's scale; null: the fields' own")
     augment: Augment = Augment()
     memory_mb: Count = Field(

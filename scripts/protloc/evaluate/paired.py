@@ -23,7 +23,7 @@ SETTING = ("level", "split_unit", "label_policy", "fraction", "shots", "k", "met
 Setting = tuple[str, str, str, float, int, int | None, str]  # of these columns
 FAMILY = ["task", *SETTING]
 METRICS = ("macro_f1", "protein_macro_f1")
-TRAINED, NO_STRATEGY = "finetune", "none"
+TRAINED, BEFORE, NO_STRATEGY = "finetune", "finetune_epoch_0", "none"
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,14 @@ def _pairs(routes: Sequence[Route]) -> Iterator[tuple[str, Route, Route]]:
     for first, other in combinations(routes, 2):
         same = {name: own == its for name, own, its in zip(SIDE, first, other, strict=True)}
         strategies = {first[2], other[2]}
-        if same["task"] and same["backbone"]:
+        if BEFORE in (first[0], other[0]):  # the same head on the same network, which is not yet trained
+            if first[0] == TRAINED and first[1:] == other[1:]:
+                yield "training", first, other
+        elif same["task"] and same["backbone"]:
             if same["scale"] != same["strategy"]:  # one of them differs
                 yield "strategy" if same["scale"] else "scale", first, other
         elif same["task"] and same["scale"] and len(strategies - {NO_STRATEGY}) < 2:  # features have none
             yield "backbone", first, other
-        elif first[1:] == other[1:] and TRAINED in (first[0], other[0]):
-            yield "training", *sorted((first, other), key=lambda route: route[0] != TRAINED)
 
 
 def _difference(first: Side | None, other: Side | None) -> dict[str, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from protloc.config.published import Claim
-from protloc.evaluate.paired import TRAINED
+from protloc.evaluate.paired import BEFORE, TRAINED
 from protloc.models.strategies import RANDOM
 from protloc.opencell import FIELDS
 from protloc.tables import TABLES
@@ -138,5 +138,5 @@ def _is_drawn(strategies: pd.Series) -> pd.Series:
 def _is_of(task: str, tasks: pd.Series) -> pd.Series:
     """Which tasks a claim is about: of neighbours the plain vote, of probes every head."""
     if task == "frozen":
-        return ~tasks.isin([TRAINED, *NEIGHBOURS])
+        return ~tasks.isin([TRAINED, BEFORE, *NEIGHBOURS])
     return tasks == task

@@ -13,7 +13,7 @@ PADDED = ("nearest_of_padded_is_padded", "nearest_of_unpadded_is_padded")
 COUNTS = ("padded_cells", "unpadded_cells")  # behind each of PADDED
 CHANCE = "_chance"
 UNITS = ("protein", "fov", "cell")  # what is never on two sides: from the strictest on
-KNN = "knn"
+KNN, BEFORE = "knn", "finetune_epoch_0"
 POLICIES = ("single", "hand", "multi")
 
 
@@ -50,6 +50,7 @@ def _scores(summary: pd.DataFrame) -> pd.DataFrame:
     cells = _of_first_policy(cells[cells["task"] == KNN])
     strictest = next((unit for unit in UNITS if unit in set(cells["split_unit"])), None)
     cells = cells[cells["k"] == best_k(cells[cells["split_unit"] == strictest])]
+    fields = fields[fields["task"] != BEFORE]  # scores as the probe does
     trained = _of_first_policy(fields[fields["fraction"] == fields["fraction"].max()])
     rows = pd.concat([trained, cells])
     several = rows.groupby(["task", "backbone", "strategy"])["split_unit"].transform("nunique") > 1

@@ -20,7 +20,7 @@ from protloc.figures.looks import Look, Route, looks_of_routes
 from protloc.figures.panels import POLICIES, UNITS, counted_seeds, of_panel, units_and_policies
 from protloc.figures.style import EDGE_MM, GREY, MM, SMALL_PT, WIDTH_MM, missing, note, sheet
 
-TUNED, METRIC = "finetune", "macro_f1"
+FROZEN, TUNED, METRIC = "finetune_epoch_0", "finetune", "macro_f1"
 SETTING = ["split_unit", "label_policy", "fraction", "backbone", "strategy"]
 SCORE = ["runs", "mean", "low", "high", CHOSEN_BY]
 DIFFERENCE = ["difference", "low", "high", "p_holm"]  # of `comparisons`
@@ -37,8 +37,8 @@ LETTERS, NOTE_LETTERS = 38, 112  # of a line of a name, and of the note
 OTHERS = {"color": "#bdbdbd", "linewidth": 0.5, "zorder": 1}
 
 
-def tuned_pairs(summary: pd.DataFrame, comparisons: pd.DataFrame, task: str) -> pd.DataFrame:
-    """What the figure shows: each route's macro F1 frozen (a probe, `task`) and tuned, with their difference.
+def tuned_pairs(summary: pd.DataFrame, comparisons: pd.DataFrame) -> pd.DataFrame:
+    """What the figure shows: each route's macro F1 frozen (at epoch 0) and tuned, with their difference.
 
     A row per setting that both have, at the largest FRACTIONS of each split unit and label policy. `summary`
     and `comparisons` are the tables of those names; what these do not compare has no difference.
@@ -47,10 +47,10 @@ def tuned_pairs(summary: pd.DataFrame, comparisons: pd.DataFrame, task: str) -> 
     scores = scores.set_index(SETTING)
     frozen, tuned = (
         scores.loc[scores["task"] == of_task, SCORE].add_prefix(f"{side}_")
-        for side, of_task in zip(SIDES, (task, TUNED), strict=True)
+        for side, of_task in zip(SIDES, (FROZEN, TUNED), strict=True)
     )
     trained = (comparisons["compared"] == "training") & (comparisons["metric"] == METRIC)
-    against = (comparisons["task"] == TUNED) & (comparisons["other_task"] == task)
+    against = (comparisons["task"] == TUNED) & (comparisons["other_task"] == FROZEN)
     compared = reported(comparisons[trained & against]).set_index(SETTING)[DIFFERENCE]
     compared.columns = COLUMNS[-len(DIFFERENCE) :]
     pairs = frozen.join(tuned, how="inner").join(compared).reset_index().sort_values(SETTING)

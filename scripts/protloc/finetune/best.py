@@ -9,26 +9,27 @@ import torch
 from torch import Tensor
 
 from protloc.finetune.task import Task
+from protloc.heads.choice import better
 
 
 class Best:
     """What the parameters were after the epoch with the highest macro F1, of equals the smallest loss.
 
-    logits: of the validation part, on the CPU, after that epoch. waited: epochs since then.
+    logits: of the validation part, on the CPU, after that epoch.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
         self._parameters = parameters
         self._kept: dict[str, Tensor] = {}
         self.score = (-1.0, 0.0)
-        self.epoch = self.waited = 0
+        self.epoch = 0
         self.logits = torch.empty(0)
 
     def look(self, epoch: int, logits: Tensor, task: Task) -> tuple[float, float]:
         """Keep the parameters if the logits of the validation part are the best so far; gives their score."""
-        score, self.waited = task.score(logits), self.waited + 1
-        if score > self.score:
-            self.score, self.epoch, self.waited, self.logits = score, epoch, 0, logits.clone()
+        score = task.score(logits)
+        if better(score, self.score):
+            self.score, self.epoch, self.logits = score, epoch, logits.clone()
             self._kept = {name: of.detach().clone() for name, of in self._parameters.items()}
         return score
 
@@ -40,7 +41,7 @@ class Best:
 
     def state(self) -> dict[str, Any]:
         """All of it, for a checkpoint."""
-        names = ("score", "epoch", "waited", "logits", "_kept")
+        names = ("score", "epoch", "logits", "_kept")
         return {name: getattr(self, name) for name in names}
 
     def take_up(self, state: Mapping[str, Any]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-ORDER, SAMPLE, HEAD = range(3)
+ORDER, SAMPLE = range(2)
 
 
-def order(seed: int, epoch: int, fields: int, count: int, purpose: int = ORDER) -> np.ndarray:
+def order(seed: int, epoch: int, fields: int, count: int) -> np.ndarray:
     """`count` of the numbers 0 to `fields`, int64: one random order of all after another."""
-    rng = np.random.default_rng([seed, purpose, epoch])
+    rng = np.random.default_rng([seed, ORDER, epoch])
     return np.concatenate([rng.permutation(fields) for _ in range(-(-count // fields))])[:count]
 
 

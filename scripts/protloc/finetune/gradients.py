@@ -11,15 +11,15 @@ from torch import Tensor
 from protloc.finetune.machine import Machine
 from protloc.finetune.network import Classifier
 from protloc.finetune.task import Task
-from protloc.objective import losses
 from protloc.parallel import in_order
 
 
 class Block(NamedTuple):
-    """Prepared crops (images, channels, px, px), targets (images, classes), factors of residual branches."""
+    """Prepared crops (images, channels, px, px), targets, masked (images, classes), factors of branches."""
 
     images: Tensor
     targets: Tensor
+    masked: Tensor
     factors: Tensor | None
 
 
@@ -40,8 +40,7 @@ def accumulate(
         factors = None if block.factors is None else block.factors.to(machine.device)
         with machine.precision():
             logits = model(machine.placed(block.images), factors)
-        targets, weights = (part.to(machine.device) for part in (block.targets, task.weights))
-        loss = losses(logits, targets, weights, task.run.policy).sum() / batch_size
+        loss = task.loss(logits, block.targets, block.masked).sum() / batch_size
         return loss.detach(), torch.autograd.grad(loss, parameters, materialize_grads=True)
 
     for parameter in parameters:

@@ -32,7 +32,7 @@ class LowRank(nn.Module):
 def add_adapters(model: nn.Module, rank: int, alpha: float, seed: int) -> None:
     """Put an adapter beside each matrix of each attention block of a timm ViT.
 
-    Raises InputError for a network without such blocks.
+    Raises InputError for a network without such blocks, or with others (DINOv3 with biases of its own).
     """
     attentions = [module for name, module in model.named_modules() if name.endswith(".attn")]
     found = [
@@ -45,6 +45,11 @@ def add_adapters(model: nn.Module, rank: int, alpha: float, seed: int) -> None:
         raise InputError(
             f"finetune.mode: low_rank: {type(model).__name__} has no attention with {' and '.join(LAYERS)}; "
             "use full or last_n_blocks, or leave it out of finetune.backbones"
+        )
+    if any(getattr(attention, "q_bias", None) is not None for attention in attentions):
+        raise InputError(
+            f"finetune.mode: low_rank: {type(model).__name__} adds biases of its own to the product of qkv, "
+            "which an adapter would not reach; use full or last_n_blocks"
         )
     chance = Generator().manual_seed(seed)
     for attention, name in found:

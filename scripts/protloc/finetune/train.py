@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from protloc.finetune.draws import order, sample_rng, steps_of
 from protloc.finetune.drop_path import draw_factors
 from protloc.finetune.fields import Fields
 from protloc.finetune.gradients import Block, accumulate
-from protloc.finetune.head import warm_up
 from protloc.finetune.machine import Machine
 from protloc.finetune.network import Classifier
 from protloc.finetune.optimizer import factor, optimizer_of
@@ -32,7 +32,11 @@ from protloc.progress import progress
 
 
 class Training:
-    """A run in progress. losses, seconds: of its epochs in this process, without validation."""
+    """A run in progress. losses, seconds: of its epochs in this process, without validation.
+
+    first: what the network said before any epoch, logits on the CPU by part. warm: epochs in which the rates
+    have not yet risen.
+    """
 
     def __init__(
         self, task: Task, model: Classifier, fields: Fields, settings: Finetune, machine: Machine
@@ -41,32 +45,49 @@ class Training:
         self.model, self.px = model, fields.crop_side(settings.px)
         named = {name: of for name, of in model.named_parameters() if of.requires_grad}
         self.parameters, self.best = named, Best(named)
-        self.steps = steps_of(len(task.places["train"]), settings.batch_size, settings.min_steps)
-        self.epoch = 0
+        self.steps = steps_of(len(task.data.rows["train"]), settings.batch_size, settings.min_steps)
+        (self.seed,) = task.data.seed
+        self.epoch, self.warm = 0, math.ceil(settings.warmup_share * settings.epochs)
+        self.first: dict[str, Tensor] = {}
         self.losses: list[float] = []
         self.seconds: list[float] = []
 
-    def run(self, vectors: Tensor, checkpoint: Path, identity: str) -> dict[str, np.ndarray]:
+    def run(self, checkpoint: Path, identity: str) -> dict[str, np.ndarray]:
         """Train to the end; gives the probabilities (fields, classes) of validation and test.
 
-        It goes on from `checkpoint` if that is of the run `identity`, else from a head that has learned from
-        the frozen `vectors` of all fields, float32 (fields, dimension).
+        It goes on from `checkpoint` if that is of the run `identity`, else from the frozen network and the
+        head that was fitted on its vectors.
         """
         state = checkpoints.restore(checkpoint, identity)
-        if state is None:
-            first = warm_up(self.model.head, vectors, self.task, self.settings)
-            self._log(float("nan"), self.best.look(0, first.logits, self.task))
         self.model.to(self.machine.device)
         self.optimizer = optimizer_of(self.model.passes, self.model.head, self.settings)
-        if state is not None:
+        if state is None:
+            self._begin()
+        else:
             self._take_up(state)
-        while self.epoch < self.settings.epochs and self.best.waited < self.settings.patience:
+        while self.epoch < self.settings.epochs and self._waited < self.settings.patience:
             self.epoch += 1
             self._epoch()
             self._log(self.losses[-1], self.best.look(self.epoch, self._answer("validation"), self.task))
             checkpoints.save(checkpoint, identity, self._state())
         self.best.restore()
-        logits = {"validation": self.best.logits, "test": self._answer("test")}
+        return self._probabilities({"validation": self.best.logits, "test": self._answer("test")})
+
+    @property
+    def epoch_0(self) -> dict[str, np.ndarray]:
+        """The probabilities of validation and test before any epoch: the frozen network's."""
+        return self._probabilities(self.first)
+
+    @property
+    def _waited(self) -> int:
+        """Epochs at full rates without a better one."""
+        return self.epoch - max(self.best.epoch, self.warm)
+
+    def _begin(self) -> None:
+        self.first = {part: self._answer(part) for part in ("validation", "test")}
+        self._log(float("nan"), self.best.look(0, self.first["validation"], self.task))
+
+    def _probabilities(self, logits: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         return {part: self.task.probabilities(of_part) for part, of_part in logits.items()}
 
     def _epoch(self) -> None:
@@ -91,7 +112,7 @@ class Training:
     def _blocks(self) -> Iterator[Block]:
         """Yield the epoch's batches in blocks, prepared by threads."""
         size = self.settings.batch_size
-        rows = order(self.task.run.seed, self.epoch, len(self.task.places["train"]), self.steps * size)
+        rows = order(self.seed, self.epoch, len(self.task.data.rows["train"]), self.steps * size)
         places = [
             np.arange(first, min(first + self.machine.block, start + size))
             for start in range(0, len(rows), size)
@@ -105,15 +126,16 @@ class Training:
         """The crops of training fields that come at `places` of the epoch."""
         images, factors = [], []
         for place, row in zip(places, rows, strict=True):
-            rng = sample_rng(self.task.run.seed, self.epoch, int(place))
-            image = self.fields[self.task.places["train"][row]]
+            rng = sample_rng(self.seed, self.epoch, int(place))
+            image = self.fields[self.task.data.rows["train"][row]]
             images.append(crop(image, self.px, self.settings.augment, rng))
             factors.append(draw_factors(self.model.rates, rng))
         dropped = torch.stack(factors) if len(self.model.rates) else None
-        return Block(self.machine.pinned(torch.stack(images)), self.task.targets["train"][rows], dropped)
+        wanted, masked = self.task.targets["train"][rows], self.task.masked["train"][rows]
+        return Block(self.machine.pinned(torch.stack(images)), wanted, masked, dropped)
 
     def _answer(self, part: str) -> Tensor:
-        return answer(self.model, self.fields, self.task.places[part], self.machine)
+        return answer(self.model, self.fields, self.task.data.rows[part], self.machine)
 
     def _log(self, loss: float, score: tuple[float, float]) -> None:
         words = "epoch %d: loss %.3f; on validation %.3f, macro F1 %.3f"
@@ -125,6 +147,7 @@ class Training:
             "parameters": dict(self.parameters),
             "moments": self.optimizer.state_dict(),
             "best": self.best.state(),
+            "first": self.first,
         }
 
     @torch.no_grad()
@@ -134,5 +157,5 @@ class Training:
             parameter.copy_(state["parameters"][name])
         self.optimizer.load_state_dict(state["moments"])
         self.best.take_up(state["best"])
-        self.epoch = state["epoch"]
+        self.epoch, self.first = state["epoch"], state["first"]
         logging.info("going on after epoch %d", self.epoch)

@@ -1,1 +1,1 @@
-"""The frozen probe: how much a linear classifier reads from the vectors of a backbone."""
+"""The frozen probe: how much a head reads from the vectors of a backbone."""

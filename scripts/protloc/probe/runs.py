@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from protloc.heads.data import run_data
+from protloc.heads.fit import LOGISTIC, fit_heads
+from protloc.heads.fitted import Fitted
 from protloc.kept import KeptRuns
-from protloc.probe.data import run_data
-from protloc.probe.pack import Trained, train_pack
 from protloc.progress import progress
 from protloc.runs import Run, check_vectors, prediction_rows, report_absent
-from protloc.targets import masks, targets
 
 
 def probe(
@@ -36,7 +36,8 @@ def probe(
     place = pd.Index(names)
     new = [run for run in runs if run.key not in kept]
     logging.info("%d runs: %d kept from before, %d to train", len(runs), len(runs) - len(new), len(new))
-    packs = list(_packs(new, max(1, settings["pack"] // len(settings["weight_decay"]))))
+    size = 1 if head == LOGISTIC else max(1, settings["pack"] // len(settings["weight_decay"]))
+    packs = list(_packs(new, size))
     for pack in progress(packs, total=len(packs), unit="packs"):
         for key, rows in _train(pack, place, vectors, proteins, head, settings).items():
             kept.add(key, rows)
@@ -61,19 +62,14 @@ def _train(
     settings: Mapping[str, Any],
 ) -> dict[str, pd.DataFrame]:
     """The rows of each run of a pack, by key."""
-    policy, classes = pack[0].policy, pack[0].classes
-    soft = settings["soft_targets"] if policy == "multi" else None
-    data = []
-    for run in pack:
-        wanted, masked = targets(run.split, classes, proteins, soft), masks(run.split, classes, soft)
-        amount = (run.fraction, [run.seed], settings["balance"])
-        data.append(run_data(vectors, place, run.split, wanted, *amount, masked=masked, shots=run.shots))
-        report_absent(run)
-    kind = "multi" if policy == "multi" else "single"  # a label by hand is one
-    trained = train_pack(vectors, data, kind, head, settings)
-    return {run.key: _rows(run, of_run) for run, of_run in zip(pack, trained, strict=True)}
+    data = [run_data(run, place, vectors, proteins, settings) for run in pack]
+    fitted = fit_heads(vectors, data, head, settings)
+    return {run.key: _rows(run, of_run) for run, of_run in zip(pack, fitted, strict=True)}
 
 
-def _rows(run: Run, trained: Trained) -> pd.DataFrame:
-    chosen = f"step {trained.step}, weight decay {trained.weight_decay:g}"
-    return prediction_rows(run, trained.probabilities, chosen)
+def _rows(run: Run, fitted: Fitted) -> pd.DataFrame:
+    report_absent(run)
+    if fitted.edge:
+        logging.warning("%s: %s", run.name, fitted.edge)
+    chosen = f"{fitted.chosen}, macro F1 on validation {fitted.f1:.3f}"
+    return prediction_rows(run, fitted.probabilities, chosen)

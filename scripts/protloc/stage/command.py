@@ -75,7 +75,7 @@ def stage(
 
 
 def _check_requested(study: Study, registry: Mapping[str, Backbone]) -> None:
-    """Raise InputError, before anything is fetched, for weights that have to be asked for and are not here."""
+    """Raise InputError for weights that have to be asked for and are not here, before any are fetched."""
     for row in (registry[name] for name in study.embedding.backbones):
         if isinstance(row, Network) and row.weights and row.request:
             weights_file(row)

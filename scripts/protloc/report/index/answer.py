@@ -105,11 +105,11 @@ def _tuning(tables: Tables, names: Names) -> str:
     if tables.tuned.empty:
         return "nothing was fine-tuned"
     tuned = tables.tuned.iloc[0]
-    frozen = like(tables.frozen, tuned, "backbone", "strategy", *SETTING)
+    frozen = like(tables.before, tuned, "backbone", "strategy", *SETTING)
     found = tables.difference(tuned, frozen.iloc[0]) if len(frozen) else None
     name = names.route(tuned)
     if found is None:
-        return f"fine-tuned, {name} scores {score(tuned)}, with no frozen probe to compare it with"
+        return f"fine-tuned, {name} scores {score(tuned)}, with nothing before it to compare it with"
     if not found.told_apart:
         return f"fine-tuning changes {name} by nothing that can be told ({found})"
     return f"fine-tuning {'improves' if found.value > 0 else 'worsens'} {name} ({found})"

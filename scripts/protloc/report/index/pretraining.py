@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from protloc.choices import reported
 from protloc.report.index.study import ROUTE, SETTING, Names, Tables, like
 
 SEEN, NOT_SEEN = "macro_f1_pretrained", "macro_f1_not_pretrained"
@@ -68,6 +69,6 @@ def _inside_and_outside(tables: Tables, names: Names, backbone: str) -> Iterator
 
 def _scores(tables: Tables, row: pd.Series) -> str | None:
     """Both scores on the runs of a row of `summary`, mean over seeds, in words."""
-    runs = like(tables.metrics, row, *ROUTE, *SETTING)
+    runs = like(reported(tables.metrics), row, *ROUTE, *SETTING)
     means = runs.groupby("metric")["value"].mean()
     return f"{means[SEEN]:.3f} inside, {means[NOT_SEEN]:.3f} outside" if SEEN in means else None

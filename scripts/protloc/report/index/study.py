@@ -13,7 +13,7 @@ from protloc.choices import best_k, ranked, reported, with_validation
 from protloc.variants import parse
 
 METRIC, PROTEIN_FIRST, SINGLE_FIRST = "macro_f1", ("protein", "fov"), ("single", "multi")
-TUNED, NEIGHBOURS = "finetune", "knn"
+BEFORE, TUNED, NEIGHBOURS = "finetune_epoch_0", "finetune", "knn"
 ROUTE = ["task", "backbone", "strategy"]
 SETTING = ("split_unit", "label_policy", "fraction", "shots")
 
@@ -81,6 +81,11 @@ class Tables:
     def tuned(self) -> pd.DataFrame:
         """The same of fine-tuned networks."""
         return self.at_setting(TUNED)
+
+    @cached_property
+    def before(self) -> pd.DataFrame:
+        """The same of these networks before they were fine-tuned."""
+        return self.at_setting(BEFORE)
 
     @cached_property
     def cells(self) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Heads on frozen vectors, as the probe reports them and fine-tuning starts from them."""
