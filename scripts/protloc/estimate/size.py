@@ -9,7 +9,7 @@ from itertools import product
 from protloc.config.backbones import Backbone, Network
 from protloc.config.settings import Finetune, Study
 from protloc.opencell import FIELD_BYTES, FIELD_PX, FIELDS, PIXEL_SIZE_UM, PROTEINS
-from protloc.study_variants import finetuned_variants, variants_of
+from protloc.study_variants import cell_backbones, finetuned_variants, variants_of
 
 CELLS_PER_FIELD = 40  # a field of OpenCell's has 25 to 60
 
@@ -68,8 +68,18 @@ def routes(study: Study, used: Mapping[str, Backbone], names: Iterable[str], lev
 
 
 def probed(study: Study, used: Mapping[str, Backbone]) -> int:
-    """The number of runs of all heads."""
-    return len(study.probe.heads) * routes(study, used, used) * len(runs(study))
+    """The number of runs of all heads, on fields and on cells."""
+    of_fields = routes(study, used, used) * len(runs(study))
+    return len(study.probe.heads) * (of_fields + _runs_on_cells(study, used))
+
+
+def _runs_on_cells(study: Study, used: Mapping[str, Backbone]) -> int:
+    """The number of runs of a head on cells, labelled by their proteins and perhaps by hand."""
+    if not (study.splits and study.cells and study.cells.probe):
+        return 0
+    policies = 1 + bool(study.cells.labels)
+    each = len(runs(study)) // len(study.splits.label_policies) * policies
+    return routes(study, used, cell_backbones(study), "cell") * each
 
 
 def tuned(study: Study, used: Mapping[str, Backbone]) -> int:
