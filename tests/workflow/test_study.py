@@ -23,7 +23,7 @@ RESULTS = Path("results/mini")
 
 def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
-    probes = (metrics["task"] == "linear") & (metrics["metric"] == "macro_f1")
+    probes = (metrics["task"] == "logistic") & (metrics["metric"] == "macro_f1")
     runs = metrics.loc[probes, ["backbone", "split_unit", "fraction", "seed"]]
     splits = MINI["splits"]
     wanted = itertools.product(
@@ -39,6 +39,16 @@ def test_every_fine_tuned_network_has_its_metrics(finished):
     columns = ["backbone", "split_unit", "fraction", "seed"]
     wanted = [("vit_untrained", "protein", 1.0, seed) for seed in MINI["splits"]["seeds"]]
     assert sorted(tuned[columns].itertuples(index=False, name=None)) == wanted
+
+
+def test_a_network_at_epoch_0_scores_as_its_frozen_probe(finished):
+    metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
+    keys = ["backbone", "strategy", "split_unit", "label_policy", "fraction", "seed", "metric"]
+    frozen, before = (
+        metrics[metrics["task"] == task].set_index(keys)["value"] for task in ("logistic", "finetune_epoch_0")
+    )
+    decided = before[before.index.get_level_values("metric").str.contains("f1")]
+    assert len(decided) and (decided == frozen[decided.index]).all()
 
 
 def test_every_backbone_k_and_draw_of_cells_has_its_metrics(finished):

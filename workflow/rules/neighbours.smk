@@ -21,6 +21,7 @@ rule knn:
         mem_mb=memory(16000),
     params:
         knn=STUDY.knn.model_dump(),
+        standardize=lambda wildcards: wildcards.backbone in FEATURES,  # whose units differ
         code=code("knn.py"),
     message:
         "Find the nearest neighbours of the cells in {wildcards.backbone}, {wildcards.strategy}"
