@@ -31,8 +31,8 @@ with recorded(snakemake) as outputs:
         network=Network.model_validate(dict(params.backbone)),
         strategy=variant.strategy,
         settings=settings,
-        head=params.head["kind"],
-        probe=params.head["settings"],
+        head=params.head,
+        probe=dict(params.probe),
         machine=this_machine(settings.micro_batch, snakemake.threads),
     )
     read = [sha256_path(Path(path)) for path in (given.fovs, given.proteins)]

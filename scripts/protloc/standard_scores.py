@@ -6,6 +6,7 @@ deviation, one reached 6,000 in the demo and outweighed all others.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,17 @@ def standard_scores(training: np.ndarray) -> StandardScores:
     varies = deviation > FLOOR * typical(deviation)
     scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
     return StandardScores(mean.astype(np.float32), scale.astype(np.float32))
+
+
+def standardized(vectors: np.ndarray) -> np.ndarray:
+    """Float32 standard scores of `vectors` (images, dimension), of which they are taken themselves.
+
+    For features in different units; labels are not asked. What is left out or clipped is logged.
+    """
+    scores = standard_scores(vectors)
+    words = "%d of %d directions hardly vary and are left out; %d entries clipped"
+    logging.info(words, scores.left_out, len(scores.scale), scores.beyond(vectors))
+    return scores(vectors)
 
 
 def typical(deviations: np.ndarray) -> float:

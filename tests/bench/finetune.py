@@ -2,7 +2,7 @@
 
 Without arguments: images a second of a run's epochs, from fields in memory to the optimizer, beside forward,
 backward and AdamW on one batch in memory, in one process and on one core. With --accuracy: macro F1 on
-simulated proteins that no training has seen, of the probe and of fine-tuning on the same splits.
+simulated proteins that no training has seen, of networks at epoch 0 (the frozen probe) and fine-tuned.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def simulated(folder: Path, proteins_per_class: int, fields: int, size: int) -> 
 def job_on(small: Small, backbone: str, **changed):
     """A fine-tuning of a backbone of the registry, on one thread; embeds the fields first."""
     from protloc.config.load import load_backbones
-    from protloc.config.settings import Finetune
+    from protloc.config.settings import Finetune, Probe
     from protloc.embed.images import field_images
     from protloc.embed.network import embed_network
     from protloc.fields import good_fields
@@ -80,7 +80,7 @@ def job_on(small: Small, backbone: str, **changed):
     machine = this_machine(settings.micro_batch, 1)
     return Job(
         good_fields(small.fovs), small.folder / "raw", *read_vectors(path, variant), small.proteins, network,
-        "replicate_fill", settings, False, None, machine,
+        "replicate_fill", settings, "logistic", Probe().model_dump(exclude={"heads"}), machine,
     )  # fmt: skip
 
 
@@ -110,23 +110,16 @@ def speed(folder: Path) -> None:
 
 def training_on(small: Small, backbone: str, px: int):
     """A run at its first epoch, fields in memory."""
-    import torch
     from protloc.finetune.fields import Fields
-    from protloc.finetune.head import Head
-    from protloc.finetune.network import Classifier
     from protloc.finetune.optimizer import optimizer_of
-    from protloc.finetune.task import task_of
-    from protloc.finetune.train import Training
+    from protloc.finetune.runs import training_of
 
     job, (run,) = job_on(small, backbone, px=px, min_steps=STEPS), runs_on(small, [1.0], [0])
-    place = {name: row for row, name in enumerate(job.names)}
-    task = task_of(run, place, job.proteins, job.balance, job.soft_targets)
-    head = Head(torch.from_numpy(job.vectors.copy()), len(run.classes))
-    model = Classifier(job.base, job.network, job.strategy, head, job.settings, run.seed)
     fields = Fields(job.fields, job.root, job.network)
     fields.keep(range(len(job.fields)), job.settings.memory_mb, 1)
-    training = Training(task, model, fields, job.settings, job.machine)
-    training.optimizer, training.epoch = optimizer_of(model.passes, model.head, job.settings), 1
+    training = training_of(job, run, fields, pd.Index(job.names))
+    training.optimizer = optimizer_of(training.model.passes, training.model.head, job.settings)
+    training.epoch = 1
     return training
 
 
@@ -149,7 +142,7 @@ def bare(training) -> None:
 
     model, size = training.model, training.settings.batch_size
     images = torch.rand(size, 2, training.px, training.px)
-    labels = torch.arange(size) % len(training.task.present)
+    labels = torch.arange(size) % len(training.task.data.present)
     optimizer = torch.optim.AdamW(training.parameters.values(), 1e-5, fused=True)
     for _ in range(STEPS):
         optimizer.zero_grad()
@@ -160,20 +153,16 @@ def bare(training) -> None:
 def accuracy(folder: Path, **changed) -> None:
     """Print a Markdown table of macro F1 by fraction: means over seeds with intervals, and the difference."""
     import pyarrow as pa
-    from protloc.config.settings import Probe
-    from protloc.finetune.runs import finetune
+    from protloc.finetune.runs import Kept, finetune
     from protloc.kept import KeptRuns
-    from protloc.probe.runs import probe
 
     small = simulated(folder, proteins_per_class=30, fields=2, size=160)
     job, runs = job_on(small, "dino_demo", **changed), runs_on(small, FRACTIONS, SEEDS)
-    frozen, tuned = (KeptRuns("predictions", folder / name, [time.time()]) for name in ("probe", "finetune"))
-    probing = Probe().model_dump(exclude={"heads"})
-    frozen_rows = probe(job.names, job.vectors, runs, frozen, small.proteins, "linear", probing)
+    kept = Kept(*(KeptRuns("predictions", folder / name, [time.time()]) for name in ("tuned", "epoch_0")))
     started = time.process_time()
-    tuned_rows, measured = finetune(job, runs, tuned, folder / ".checkpoint.safetensors")
+    tables, measured = finetune(job, runs, kept, folder / ".checkpoint.safetensors")
     seconds = time.process_time() - started
-    found = [pa.concat_tables(parts).to_pandas() for parts in (frozen_rows, tuned_rows)]
+    found = [pa.concat_tables(rows).to_pandas() for rows in reversed(tables)]
     print("| fraction | proteins | frozen | fine-tuned | difference |\n| ---: | ---: | ---: | ---: | ---: |")
     for fraction in FRACTIONS:
         shown = [

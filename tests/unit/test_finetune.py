@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tifffile
@@ -22,7 +23,7 @@ from labelled_study import proteins_of
 from protloc import checkpoints
 from protloc.config.backbones import Network
 from protloc.config.load import load_backbones, load_study
-from protloc.config.settings import Augment, Finetune
+from protloc.config.settings import Augment, Finetune, Probe
 from protloc.embed.images import field_images
 from protloc.embed.network import embed_network
 from protloc.errors import InputError
@@ -33,18 +34,16 @@ from protloc.finetune.augment import crop
 from protloc.finetune.best import Best
 from protloc.finetune.draws import order, sample_rng, steps_of
 from protloc.finetune.gradients import Block, accumulate
-from protloc.finetune.head import Head
 from protloc.finetune.low_rank import LowRank
 from protloc.finetune.machine import BLOCK, Machine
-from protloc.finetune.network import Classifier
 from protloc.finetune.optimizer import factor, optimizer_of
 from protloc.finetune.parts import MODES
-from protloc.finetune.runs import Job, finetune
-from protloc.finetune.task import task_of
+from protloc.finetune.runs import Job, Kept, finetune, training_of
 from protloc.finetune.train import Training
 from protloc.hashing import sha256_path
 from protloc.kept import KeptRuns
 from protloc.modules import SCRIPTS
+from protloc.probe.runs import probe
 from protloc.runs import plan
 from protloc.splits.table import make_split
 from protloc.tables import read_table, write_table, write_tables
@@ -83,8 +82,9 @@ DINOV3 = VIT | {
 }  # fmt: skip
 FAST = {
     "epochs": 3, "min_steps": 2, "batch_size": 16, "learning_rate": 2e-3, "patience": 3, "layer_decay": 0.9,
-    "head_warmup_epochs": 2, "drop_path": 0.2, "px": 48,
+    "drop_path": 0.2, "px": 48,
 }  # fmt: skip
+PROBE = Probe(c=[1e-2, 1e-1, 1.0], epochs=4, min_steps=4, weight_decay=[1.0]).model_dump(exclude={"heads"})
 
 
 def pixels(label: str, chance: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -139,10 +139,17 @@ class Small:
             embed_network(images, network, [Variant(strategy)], path, batch_size=8, threads=1)
         return read_vectors(path, Variant(strategy))
 
-    def job(self, backbone: dict = VIT, strategy: str = "map_natural", threads: int = 1, **changed) -> Job:
+    def job(
+        self,
+        backbone: dict = VIT,
+        strategy: str = "map_natural",
+        threads: int = 1,
+        head="logistic",
+        **changed,
+    ) -> Job:
         return Job(
             good_fields(self.fovs), self.root, *self.vectors(backbone, strategy), self.proteins,
-            Network.model_validate(backbone), strategy, Finetune(**FAST | changed), False, None,
+            Network.model_validate(backbone), strategy, Finetune(**FAST | changed), head, PROBE,
             Machine(CPU, BLOCK, threads),
         )  # fmt: skip
 
@@ -154,28 +161,24 @@ def small(tmp_path_factory) -> Small:
 
 def run_all(
     job: Job, split: pd.DataFrame, folder: Path, policy="single", fractions=(1.0,)
-) -> tuple[bytes, int]:
-    """The bytes of the predictions of all runs, kept in `folder`, and how many were trained."""
+) -> tuple[list[bytes], int]:
+    """The bytes of the predictions of all runs, tuned and at epoch 0, and how many were trained."""
     folder.mkdir(exist_ok=True)
     runs = plan({("protein", policy): split}, fractions, [], Variant(job.strategy))
-    kept = KeptRuns("predictions", folder / ".kept", job.identity)
-    new = sum(run.key not in kept for run in runs)
-    rows, _ = finetune(job, runs, kept, folder / ".checkpoint.safetensors")
-    write_tables("predictions", rows, folder / "predictions.parquet")
+    kept = Kept(*(KeptRuns("predictions", folder / name, job.identity) for name in (".kept", ".kept_0")))
+    new = sum(run not in kept for run in runs)
+    tables, _ = finetune(job, runs, kept, folder / ".checkpoint.safetensors")
+    paths = [folder / "predictions.parquet", folder / "epoch_0.parquet"]
+    for rows, path in zip(tables, paths, strict=True):
+        write_tables("predictions", rows, path)
     assert not (folder / ".checkpoint.safetensors").exists()
-    return (folder / "predictions.parquet").read_bytes(), new
+    return [path.read_bytes() for path in paths], new
 
 
-def training_on(job: Job, split: pd.DataFrame, policy: str = "single") -> tuple[Training, torch.Tensor]:
-    """A training that has not begun, and the frozen vectors."""
+def training_on(job: Job, split: pd.DataFrame, policy: str = "single") -> Training:
+    """A training that has not begun."""
     (run,) = plan({("protein", policy): split}, [1.0], [], Variant(job.strategy))
-    place = {name: row for row, name in enumerate(job.names)}
-    task = task_of(run, place, job.proteins, job.balance, job.soft_targets)
-    vectors = torch.from_numpy(job.vectors.copy())
-    head = Head(vectors[task.places["train"]], len(run.classes))
-    model = Classifier(job.base, job.network, job.strategy, head, job.settings, run.seed)
-    fields = room.Fields(job.fields, job.root, job.network)
-    return Training(task, model, fields, job.settings, job.machine), vectors
+    return training_of(job, run, room.Fields(job.fields, job.root, job.network), pd.Index(job.names))
 
 
 def accuracy(path: Path) -> float:
@@ -183,10 +186,10 @@ def accuracy(path: Path) -> float:
     return float((rows["truth"].str[0] == rows["predicted"].str[0]).mean())
 
 
-def changed(training: Training, vectors: torch.Tensor, folder: Path) -> set[str]:
+def changed(training: Training, folder: Path) -> set[str]:
     """The tensors that differ after a run, those of the head aside."""
     before = {name: of.clone() for name, of in training.model.state_dict().items()}
-    training.run(vectors, folder / "checkpoint", "one")
+    training.run(folder / "checkpoint", "one")
     after = training.model.state_dict()
     return {name for name, of in before.items() if not torch.equal(of, after[name]) and "head" not in name}
 
@@ -199,15 +202,15 @@ def last_epoch(monkeypatch):
 
 @pytest.mark.parametrize("backbone", [VIT, CONVOLUTIONS], ids=["vit", "convolutions"])
 def test_full_changes_all_parameters_and_no_statistic_and_learns(small, tmp_path, last_epoch, backbone):
-    training, vectors = training_on(small.job(backbone, epochs=4), small.split())
+    training = training_on(small.job(backbone, epochs=4), small.split())
     parameters = {name for name, _ in training.model.named_parameters() if "head" not in name}
-    assert changed(training, vectors, tmp_path) == parameters
+    assert changed(training, tmp_path) == parameters
     assert training.losses[-1] < 0.9 * training.losses[0]
 
 
 def test_the_last_blocks_alone_change_and_learn(small, tmp_path, last_epoch):
-    training, vectors = training_on(small.job(mode="last_n_blocks", n_blocks=1, epochs=6), small.split())
-    found = changed(training, vectors, tmp_path)
+    training = training_on(small.job(mode="last_n_blocks", n_blocks=1, epochs=6), small.split())
+    found = changed(training, tmp_path)
     assert found == {name for name in training.parameters if "head" not in name}
     assert {name.split(".")[2] for name in found} == {"blocks", "norm"}
     assert {name.split(".")[3] for name in found if ".blocks." in name} == {"2"}
@@ -232,8 +235,8 @@ def test_the_last_blocks_of_convolutional_networks_are_stages(architecture, stac
 
 def test_adapters_alone_change_and_learn(small, tmp_path, last_epoch):
     settings = {"mode": "low_rank", "rank": 4, "learning_rate": 2e-2, "epochs": 6}
-    training, vectors = training_on(small.job(**settings), small.split())
-    found = changed(training, vectors, tmp_path)
+    training = training_on(small.job(**settings), small.split())
+    found = changed(training, tmp_path)
     assert len(found) == 3 * 2 * 2 and {name.rsplit(".", 1)[1] for name in found} == {"down", "up"}
     assert training.losses[-1] < training.losses[0]
 
@@ -242,7 +245,7 @@ def test_adapters_alone_change_and_learn(small, tmp_path, last_epoch):
 @pytest.mark.parametrize("mode", ["full", "low_rank"])
 def test_at_first_the_network_is_the_frozen_one(small, mode, strategy):
     job = small.job(strategy=strategy, mode=mode)
-    training, vectors = training_on(job, small.split())
+    training, vectors = training_on(job, small.split()), torch.from_numpy(job.vectors.copy())
     for size in ((64, 64), (64, 80)):
         places = [place for place in range(len(vectors)) if training.fields.sizes[place] == size][:BLOCK]
         with torch.inference_mode():
@@ -253,7 +256,7 @@ def test_at_first_the_network_is_the_frozen_one(small, mode, strategy):
 
 
 def test_passes_share_all_but_their_first_convolution(small):
-    training, _ = training_on(small.job(strategy="channelwise_concat"), small.split())
+    training = training_on(small.job(strategy="channelwise_concat"), small.split())
     first, second = training.model.passes
     apart = {name for name, of in first.named_parameters() if second.get_parameter(name) is not of}
     assert apart == {"patch_embed.proj.conv.weight", "patch_embed.proj.conv.bias"}
@@ -263,12 +266,12 @@ def test_passes_share_all_but_their_first_convolution(small):
 
 
 def test_rates_grow_with_depth_and_rise_and_fall_over_the_steps(small):
-    training, _ = training_on(small.job(layer_decay=0.5, learning_rate=1.0), small.split())
+    training = training_on(small.job(layer_decay=0.5, learning_rate=1.0), small.split())
     optimizer = optimizer_of(training.model.passes, training.model.head, training.settings)
     of_parameter = {of: group for group in optimizer.param_groups for of in group["params"]}
     rates = {name: of_parameter[of]["full_rate"] for name, of in training.parameters.items()}
     inside = [rates[f"passes.0.{name}"] for name in ("pos_embed", "blocks.0.attn.qkv.weight", "norm.weight")]
-    assert inside == [0.5**3, 0.5**2, 1.0] and rates["head.linear.weight"] == Finetune().head_learning_rate
+    assert inside == [0.5**3, 0.5**2, 1.0] and rates["head.layers.0.weight"] == Finetune().head_learning_rate
     assert of_parameter[training.parameters["passes.0.norm.weight"]]["weight_decay"] == 0
     factors = [factor(step, 100, 0.1) for step in range(100)]
     assert factors[0] == pytest.approx(0.1) and factors[9] == 1.0 and max(factors) == 1.0
@@ -284,10 +287,11 @@ def gradients(training: Training, block: int, threads: int, dropped: bool = True
     images = torch.rand(32, 2, 48, 48, generator=chance)
     targets = torch.eye(3)[torch.randint(3, (32,), generator=chance)]
     factors = (torch.rand(32, 6, generator=chance) > 0.3).float() / 0.7
+    masked = torch.zeros(32, 3, dtype=torch.bool)
     batch = [
-        Block(
-            images[at : at + block], targets[at : at + block], factors[at : at + block] if dropped else None
-        )
+        Block(*(of[at : at + block] for of in (images, targets, masked)), factors[at : at + block])
+        if dropped
+        else Block(*(of[at : at + block] for of in (images, targets, masked)), None)
         for at in range(0, 32, block)
     ]
     parameters = list(training.parameters.values())
@@ -296,13 +300,13 @@ def gradients(training: Training, block: int, threads: int, dropped: bool = True
 
 
 def with_a_random_head(training: Training) -> Training:
-    torch.nn.init.normal_(training.model.head.linear.weight, generator=torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(training.model.head.layers[0].weight, generator=torch.Generator().manual_seed(0))
     return training
 
 
 @pytest.mark.parametrize("backbone", [VIT, CONVOLUTIONS], ids=["vit", "convolutions"])
 def test_blocks_add_up_to_the_gradient_of_the_whole_batch(small, backbone):
-    training = with_a_random_head(training_on(small.job(backbone), small.split())[0])
+    training = with_a_random_head(training_on(small.job(backbone), small.split()))
     dropped = backbone is VIT
     whole = gradients(training, 32, 1, dropped)
     for block in (8, 16):
@@ -312,13 +316,13 @@ def test_blocks_add_up_to_the_gradient_of_the_whole_batch(small, backbone):
 
 
 def test_threads_change_no_bit_of_a_gradient(small):
-    training = with_a_random_head(training_on(small.job(), small.split())[0])
+    training = with_a_random_head(training_on(small.job(), small.split()))
     for one, three in zip(gradients(training, 8, 1), gradients(training, 8, 3), strict=True):
         assert torch.equal(one, three)
 
 
 def test_dropped_branches_are_each_image_s_own(small):
-    training = with_a_random_head(training_on(small.job(), small.split())[0])
+    training = with_a_random_head(training_on(small.job(), small.split()))
     images = torch.rand(2, 2, 48, 48)
     factors = torch.ones(2, len(training.model.rates))
     factors[1] = 0
@@ -357,7 +361,7 @@ def test_an_epoch_shows_every_field_and_only_whole_batches():
 
 
 @pytest.fixture(scope="module")
-def undisturbed(small, tmp_path_factory) -> bytes:
+def undisturbed(small, tmp_path_factory) -> list[bytes]:
     return run_all(small.job(), small.split(), tmp_path_factory.mktemp("undisturbed"), fractions=FRACTIONS)[0]
 
 
@@ -437,6 +441,35 @@ def test_several_labels_have_thresholds_and_fit_the_schema(small, tmp_path):
     assert (rows["thresholds"].str.len() == 3).all() and rows["predicted"].str.len().between(1, 3).all()
 
 
+@pytest.mark.parametrize("policy", ["single", "multi"])
+@pytest.mark.parametrize("head", ["logistic", "linear", "mlp"])
+def test_epoch_0_is_the_frozen_probe_of_the_same_head(small, tmp_path, head, policy):
+    job, split = small.job(epochs=1, head=head, min_steps=1), small.split(several=policy == "multi")
+    run_all(job, split, tmp_path, policy)
+    epoch_0, tuned = (
+        read_table("predictions", tmp_path / f"{name}.parquet") for name in ("epoch_0", "predictions")
+    )
+    runs = plan({("protein", policy): split}, [1.0])
+    kept = KeptRuns("predictions", tmp_path / "probe", [])
+    rows = probe(job.names, job.vectors, runs, kept, job.proteins, head, PROBE)
+    frozen = pa.concat_tables(rows).to_pandas()
+    assert frozen["fov_id"].tolist() == epoch_0["fov_id"].tolist()
+    assert frozen["predicted"].map(tuple).tolist() == epoch_0["predicted"].map(tuple).tolist()
+    apart = np.abs(np.stack(frozen["probabilities"]) - np.stack(epoch_0["probabilities"]))
+    assert apart.max() < 1e-4
+    assert len(frozen["predicted"].map(tuple).unique()) > 1 and len(tuned) == len(epoch_0)
+
+
+def test_patience_counts_from_the_end_of_the_warm_up(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(Best, "look", lambda self, *_: (0.5, 0.0))  # no epoch is better than the first
+    monkeypatch.setattr(Best, "restore", lambda self: None)
+    training = training_on(small.job(epochs=20, warmup_share=0.2, patience=3, min_steps=1), small.split())
+    monkeypatch.setattr(training, "_epoch", lambda: training.losses.append(0.0))
+    training.best.logits = torch.zeros(len(training.task.data.rows["validation"]), 3)
+    training.run(tmp_path / "checkpoint", "one")
+    assert training.epoch == 4 + 3
+
+
 def test_the_test_part_has_no_say_in_the_training(small, tmp_path):
     split = small.split()
     test, shifted = split["part"] == "test", split.copy()
@@ -465,15 +498,16 @@ def as_the_rule(small: Path, folder: Path) -> None:
             vectors=str(small / f"{VIT['architecture']}-map_natural.parquet"),
             splits=[str(small / "protein-single.parquet")],
         ),
-        output=Named(predictions=str(output)),
+        output=Named(predictions=str(output), epoch_0=str(output.with_name("epoch_0.parquet"))),
         params=Named(
             backbone=VIT,
             finetune=FAST | {"epochs": 20, "patience": 20},
             chosen={"fractions": FRACTIONS, "shots": [], "seeds": [0]},
-            targets={"balance": False, "soft_targets": None},
+            head="logistic",
+            probe=PROBE,
             how={
                 "raw": str(small),
-                "kept": str(output.with_name(".kept")),
+                "kept": [str(output.with_name(name)) for name in (".kept", ".kept_0")],
                 "checkpoint": str(output.with_name(".checkpoint.safetensors")),
             },
             code={},
@@ -514,13 +548,12 @@ def test_kills_at_random_moments_change_no_value(small, tmp_path):
         done.append((child.returncode, time.monotonic() - started))
     assert [status for status, _ in done] == [143, -9, 143, -9, 0]
     names = {path.name for path in (tmp_path / "killed").iterdir()}
-    assert names == {"predictions.parquet", "predictions.parquet.record.json", ".kept", "log"}
-    ours, wanted = (
-        pq.read_table(tmp_path / name / "predictions.parquet") for name in ("killed", "undisturbed")
-    )
-    assert ours.replace_schema_metadata().equals(
-        wanted.replace_schema_metadata()
-    )  # their stamps name their folders
+    tables = {"predictions.parquet", "epoch_0.parquet"}
+    assert names == {*tables, *(f"{name}.record.json" for name in tables), ".kept", ".kept_0", "log"}
+    for table in tables:
+        ours, wanted = (pq.read_table(tmp_path / name / table) for name in ("killed", "undisturbed"))
+        # their stamps name their folders
+        assert ours.replace_schema_metadata().equals(wanted.replace_schema_metadata())
 
 
 # Refusals

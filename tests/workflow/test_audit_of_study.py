@@ -160,9 +160,13 @@ def test_an_intermediate_result_that_is_overwritten_with_its_time_kept_is_named(
     assert project.to_do() == {}
     found = project.verdicts()
     assert found.pop("embeddings/fov/majority.parquet") == "modified"
-    assert found.keys() >= {"runs/fov/linear/majority/predictions.parquet", "metrics.parquet", "report.html"}
+    assert found.keys() >= {
+        "runs/fov/logistic/majority/predictions.parquet",
+        "metrics.parquet",
+        "report.html",
+    }
     assert set(found.values()) == {"stale"}
-    assert not found.keys() & {"runs/fov/linear/handmade/predictions.parquet", "splits/fov-single.parquet"}
+    assert not found.keys() & {"runs/fov/logistic/handmade/predictions.parquet", "splits/fov-single.parquet"}
 
 
 def test_a_script_that_is_edited_with_an_old_time_reruns(project):
@@ -204,7 +208,7 @@ def test_no_two_parameters_of_a_rule_could_be_swapped_unseen():
 
 REPLAYED = (
     "embeddings/fov/vit_untrained.parquet",
-    "runs/fov/linear/handmade/predictions.parquet",
+    "runs/fov/logistic/handmade/predictions.parquet",
     "figures/fractions.png",
 )
 
@@ -247,7 +251,7 @@ def test_a_score_of_a_cell_leads_to_a_url_and_a_box_and_there_is_the_stored_crop
 
 
 def test_a_number_of_a_figure_is_counted_again_from_its_predictions(finished, capsys):
-    selectors = ["task=linear", "metric=macro_f1", "backbone=handmade", "fraction=1", "split_unit=protein"]
+    selectors = ["task=logistic", "metric=macro_f1", "backbone=handmade", "fraction=1", "split_unit=protein"]
     assert audit(["row", str(finished / RESULTS / "figures/fractions.svg"), *selectors]) == 0
     said = capsys.readouterr().out
     pairs = re.findall(r"counted again,? (\d\.\d+), (\d\.\d+) here", said)

@@ -74,9 +74,11 @@ def test_a_setting_is_followed_into_the_tools_that_used_it(ask):
     seed = MINI["simulation"]["seed"]
     assert used["simulation.seed", "simulate", "simulation.seed"] == seed
     assert used["simulation.seed", "configuration", "study.simulation.seed"] == seed
-    assert used["probe.steps", "probe", "probe.steps"] == 300
+    assert used["probe.epochs", "probe", "probe.epochs"] == 200
     assert not [
-        tool for name, tool, _ in used if name == "probe.steps" and tool not in {"probe", "configuration"}
+        tool
+        for name, tool, _ in used
+        if name == "probe.epochs" and tool not in {"probe", "finetune", "configuration"}
     ]
 
 

@@ -16,7 +16,7 @@ from conftest import command, mini, run
 
 KILLS, TO_END_S = 20, 10.0
 STUDY = mini(
-    probe={"steps": 1500, "patience": 75, "pack": 2},
+    probe={"heads": ["linear"], "epochs": 150, "patience": 150, "pack": 4},
     finetune={"epochs": 4, "patience": 4, "fractions": [0.5, 1.0], "min_steps": 4},
 )
 ROUTES = ["linear/vit_untrained", "finetune/vit_untrained/replicate_fill"]

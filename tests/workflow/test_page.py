@@ -75,7 +75,7 @@ def test_a_backbone_that_fails_is_named_on_the_page_of_all_others(tmp_path):
     shown = run(tmp_path, study, "--config", "partial=True")
     assert shown.returncode == 0, shown.stdout
     page = (tmp_path / "results/mini/index.html").read_text()
-    assert "DINO ViT-S/16, ImageNet has no results (linear): its step failed, or was left out." in page
+    assert "DINO ViT-S/16, ImageNet has no results (logistic): its step failed, or was left out." in page
     summary = read_table("summary", tmp_path / "results/mini/summary.parquet")
     assert set(summary["backbone"]) == {"handmade", "majority"}
 
@@ -122,7 +122,7 @@ def test_one_class_cannot_be_split_and_still_has_a_page(relabelled, tmp_path):
     assert shown.returncode == 0, shown.stdout
     page = (tmp_path / "results/mini/index.html").read_text()
     assert "No probe was trained in this study" in page
-    assert "hand-made features has no results (linear)" in page
+    assert "hand-made features has no results (logistic)" in page
 
 
 @pytest.fixture

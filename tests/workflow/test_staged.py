@@ -81,7 +81,7 @@ def test_what_is_staged_from_a_faulty_server_is_enough_without_a_network(count, 
     assert all(staged[key].read_bytes() == outside.fields.content(key) for key in staged)
     metrics = read_table("metrics", tmp_path / TARGET)
     assert set(metrics["backbone"]) == set(STUDY["embedding"]["backbones"])
-    assert {"linear", "knn"} <= set(metrics["task"])
+    assert {"logistic", "knn"} <= set(metrics["task"])
 
 
 def stage(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -23,7 +23,8 @@ RESULTS = Path("results/mini")
 
 def test_every_backbone_fraction_and_seed_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
-    probes = (metrics["task"] == "linear") & (metrics["metric"] == "macro_f1")
+    probes = (metrics["task"] == "logistic") & (metrics["metric"] == "macro_f1")
+    probes &= metrics["level"] == "fov"
     runs = metrics.loc[probes, ["backbone", "split_unit", "fraction", "seed", "subset"]]
     splits, subsets = MINI["splits"], ("test", "validation")
     wanted = itertools.product(
@@ -42,10 +43,21 @@ def test_every_fine_tuned_network_has_its_metrics(finished):
     assert sorted(tuned[columns].itertuples(index=False, name=None)) == wanted
 
 
+def test_a_network_at_epoch_0_scores_as_its_frozen_probe(finished):
+    metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
+    keys = ["backbone", "strategy", "split_unit", "label_policy", "fraction", "seed", "subset", "metric"]
+    metrics = metrics[metrics["level"] == "fov"]
+    frozen, before = (
+        metrics[metrics["task"] == task].set_index(keys)["value"] for task in ("logistic", "finetune_epoch_0")
+    )
+    decided = before[before.index.get_level_values("metric").str.contains("f1")]
+    assert len(decided) and (decided == frozen[decided.index]).all()
+
+
 def test_every_backbone_k_and_draw_of_cells_has_its_metrics(finished):
     metrics = read_table("metrics", finished / RESULTS / "metrics.parquet")
     metrics = metrics[metrics["subset"] == "test"]
-    cells = metrics[(metrics["level"] == "cell") & (metrics["metric"] == "macro_f1")]
+    cells = metrics[(metrics["level"] == "cell") & (metrics["metric"] == "macro_f1") & metrics["k"].notna()]
     columns = ["task", "backbone", "split_unit", "seed", "k"]
     wanted = itertools.product(
         ("knn", "knn_weighted"),

@@ -56,10 +56,8 @@ rule finetune:
             "shots": SPLITS.shots if FINETUNE.shots is None else FINETUNE.shots,
             "seeds": FINETUNE.seeds or SPLITS.seeds,
         },
-        head={
-            "kind": STUDY.probe.heads[0],
-            "settings": STUDY.probe.model_dump(exclude={"heads"}),
-        },
+        head=STUDY.probe.heads[0],
+        probe=STUDY.probe.model_dump(exclude={"heads"}),
         how=lambda wildcards, output: {
             "raw": RAW,
             "kept": [beside(output.predictions, f".kept{of}") for of in ("", "_0")],

@@ -24,6 +24,7 @@ rule knn:
         variants=lambda wildcards: names_of(wildcards.backbone, "cell"),
         knn=STUDY.knn.model_dump(),
         crop_um=lambda wildcards: shown_crop_um(USED[wildcards.backbone], CELLS),
+        standardize=lambda wildcards: wildcards.backbone in FEATURES,  # whose units differ
         code=code("knn.py"),
     message:
         "Find the nearest neighbours of the cells in {wildcards.backbone}"

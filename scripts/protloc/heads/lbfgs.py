@@ -39,7 +39,7 @@ def minimize(function: Callable[[Tensor], Value], start: Tensor, tolerance: floa
     """
     point, here, evaluations = start, function(start), 1
     memory = _Memory(here.curvature.reshape(-1).reciprocal())
-    while float(here.gradient.norm()) > tolerance:
+    while not float(here.gradient.norm()) <= tolerance:  # one that is not a number is not
         if evaluations >= MOST:
             return Found(point, False)
         direction = memory.newton(here.gradient.reshape(-1)).reshape(point.shape)

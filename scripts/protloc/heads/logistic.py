@@ -19,7 +19,7 @@ from protloc.heads.fitted import Fitted
 from protloc.heads.lbfgs import Found, Value, minimize
 from protloc.objective import losses, probabilities, slopes
 
-TOLERANCE = 1e-3  # norm of the gradient, as a share of that of a head that says nothing
+TOLERANCE = 1e-4  # norm of the gradient, as a share of that of a head that says nothing
 RANK = 1e-6  # share of the largest variance below which a direction is rounding
 FLAT = 1e-4  # least second derivative of an image's loss that a guess is made with
 LEAST = 1e-6  # share of a class at which the first biases start
