@@ -14,7 +14,8 @@ from torch import Tensor
 
 MEMORY, MOST = 10, 500  # pairs that are remembered; evaluations
 DECREASE, NOISE = 1e-4, 1e-6  # Armijo's share of the expected decrease; of the value, what rounding may hide
-SHORTEST = 1e-3  # step, as a share of the one that is expected to be right
+SHORTEST = 1e-3  # step, as a share of the one that is expected to be right; below it is rounding
+FIRST = 1e-12  # the same of the first step, whose guess of the curvature may be far off
 
 
 class Value(NamedTuple):
@@ -44,8 +45,9 @@ def minimize(function: Callable[[Tensor], Value], start: Tensor, tolerance: floa
             return Found(point, False)
         direction = memory.newton(here.gradient.reshape(-1)).reshape(point.shape)
         slope, step = float((direction * here.gradient).sum()), 1.0
+        shortest = SHORTEST if len(memory) else FIRST
         there = function(point - direction)
-        while not _accepted(here, there, direction, step * slope) and step > SHORTEST:
+        while not _accepted(here, there, direction, step * slope) and step > shortest:
             step /= 2
             there = function(point - step * direction)
             evaluations += 1
@@ -66,6 +68,9 @@ class _Memory:
     def __init__(self, inverse: Tensor) -> None:
         self._inverse = inverse
         self._steps = self._changes = torch.empty(0, len(inverse))
+
+    def __len__(self) -> int:
+        return len(self._steps)
 
     def add(self, step: Tensor, change: Tensor) -> None:
         """Remember a pair, if it says something of the curvature."""
