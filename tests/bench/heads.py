@@ -112,8 +112,11 @@ def main(study: Path, backbones: list[str], deep: bool) -> int:
 
 
 if __name__ == "__main__":
+    import warnings
+
     from protloc.threads import one_thread
 
     one_thread()
+    warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
     given = [word for word in sys.argv[1:] if word != "--deep"]
     sys.exit(main(Path(given[0]), given[1:], "--deep" in sys.argv))
