@@ -126,11 +126,11 @@ def vectors_of(split: pd.DataFrame, noise: float) -> tuple[list[str], np.ndarray
 
 def probed(splits: dict[tuple[str, str], pd.DataFrame], noise: float, path: Path) -> str:
     """The file of the predictions of all runs on some splits."""
-    settings = Probe(steps=60).model_dump(exclude={"heads"})
+    settings = Probe().model_dump(exclude={"heads"})
     names, vectors = vectors_of(pd.concat(splits.values()), noise)
     kept = KeptRuns("predictions", path.with_suffix(".kept"), [])
     runs = plan(splits, FRACTIONS, [2], Variant("none"))
-    rows = probe(names, vectors, runs, kept, pd.DataFrame(), "linear", settings)
+    rows = probe(names, vectors, runs, kept, pd.DataFrame(), "logistic", settings)
     write_tables("predictions", rows, path)
     return str(path)
 
@@ -153,8 +153,8 @@ def scored(tmp_path_factory):
     }
     weak = probed({("protein", "single"): cells["protein", "single"]}, 6.0, folder / "weak.parquet")
     route = ["one", "none", 1.0]
-    jobs = [("predictions", path, ["linear", level, *route]) for level, path in files.items()]
-    jobs += [("predictions", weak, ["linear", "cell", "other", "none", 1.0])]
+    jobs = [("predictions", path, ["logistic", level, *route]) for level, path in files.items()]
+    jobs += [("predictions", weak, ["logistic", "cell", "other", "none", 1.0])]
     return read_table("predictions", files["cell"]), cells, score_study(jobs, 50, 1)
 
 
