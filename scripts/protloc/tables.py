@@ -48,9 +48,7 @@ class Table:
 GENE = Column("gene", TEXT, "name of the tagged protein, as in the label table")
 FOV_ID = Column("fov_id", TEXT, "field of view, `FID` and eight digits; the same for ever")
 CELL_ID = Column("cell_id", TEXT, "its field of view, a hyphen and its number there, four digits")
-IMAGE_ID = Column(
-    "image_id", TEXT, "what is embedded: the fov_id of a field, the cell_id of a cell"
-)
+IMAGE_ID = Column("image_id", TEXT, "what is embedded: the fov_id of a field, the cell_id of a cell")
 STRATEGY = Column("strategy", TEXT, "channel strategy; `none` where channels are used as they are")
 SCALE = Column("scale", REAL, "px per µm at which images are shown; 1: as the backbone's row says")
 VECTOR = Column("vector", REALS, "the embedding; its length is the backbone's")

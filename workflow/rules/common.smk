@@ -217,6 +217,12 @@ def names_of(name, level):
     return [str(variant) for variant in VARIANTS[level][name]]
 
 
+def row_of(name):
+    """A backbone's row as a step takes it: without texts that change no result."""
+    texts = {"preparation", "request", "licence", "citation"}
+    return USED[name].model_dump(exclude=texts)
+
+
 def cut_of(name):
     """How the cells of a backbone are cut out: as its row says, or as the study does."""
     cell = getattr(USED[name], "cell", None) or CellView()

@@ -24,7 +24,7 @@ rule embed_network:
         mem_mb=memory(16000),
         runtime=240,
     params:
-        backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
+        backbone=lambda wildcards: row_of(wildcards.backbone),
         variants=lambda wildcards: names_of(wildcards.backbone, "fov"),
         cut=lambda wildcards: cut_of(wildcards.backbone),
         how={"raw": RAW, "batch_size": STUDY.embedding.batch_size},
@@ -70,7 +70,7 @@ use rule embed_network as embed_network_cells with:
     benchmark:
         f"{RESULTS}/benchmarks/embed/cell/{{backbone}}.tsv"
     params:
-        backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
+        backbone=lambda wildcards: row_of(wildcards.backbone),
         variants=lambda wildcards: names_of(wildcards.backbone, "cell"),
         cut=lambda wildcards: cut_of(wildcards.backbone),
         how={"raw": None, "batch_size": STUDY.embedding.cell_batch_size},

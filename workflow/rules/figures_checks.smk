@@ -58,9 +58,7 @@ rule attention:
     resources:
         mem_mb=memory(8000),
     params:
-        networks=lambda wildcards: {
-            name: USED[name].model_dump() for name in LOOKED_INTO
-        },
+        networks=lambda wildcards: {name: row_of(name) for name in LOOKED_INTO},
         strategies={name: VARIANTS["fov"][name][0].strategy for name in LOOKED_INTO},
         shown=STUDY.figures.queries,
         how={"raw": RAW},

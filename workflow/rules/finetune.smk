@@ -39,7 +39,7 @@ rule finetune:
         mem_mb=memory(16000),
         runtime=1440,
     params:
-        backbone=lambda wildcards: USED[wildcards.backbone].model_dump(),
+        backbone=lambda wildcards: row_of(wildcards.backbone),
         finetune=FINETUNE.model_dump(
             exclude={
                 "backbones",

@@ -73,7 +73,9 @@ class Job:
         """What runs depend on beside their own split, the images, the labels and the code."""
         return [
             digest(self.base),
-            self.network.model_dump(mode="json", exclude={"title", "weights", "licence", "citation"}),
+            self.network.model_dump(
+                mode="json", exclude={"title", "weights", "preparation", "request", "licence", "citation"}
+            ),
             self.strategy,
             self.settings.model_dump(mode="json", exclude=CHOOSING | ELSEWHERE),
             [self.head, {name: value for name, value in self.probe.items() if name != "pack"}],
