@@ -17,6 +17,7 @@ from protloc.vectors import read_vectors, sha256_vectors
 with recorded(snakemake) as outputs:
     one_thread()  # a sum over threads depends on their number
     settings, params = dict(snakemake.params.probe), snakemake.params
+    designs = params.designs["fractions"], params.designs["shots"]
     head, vectors = snakemake.wildcards.head, Path(snakemake.input.vectors)
     depends_on = [sha256_path(Path(snakemake.input.proteins)), head, settings, params.code]
     kept = KeptRuns("predictions", Path(params.how["kept"]), depends_on)
@@ -29,7 +30,7 @@ with recorded(snakemake) as outputs:
         """Yield the rows of each run of each variant in turn."""
         for variant in sorted(map(parse, params.variants)):
             names, matrix = read_vectors(vectors, variant)
-            runs = plan(splits, params.fractions, params.shots, variant, sha256_vectors(names, matrix))
+            runs = plan(splits, *designs, variant, sha256_vectors(names, matrix))
             yield from probe(names, matrix, runs, kept, proteins, head, settings)
 
     write_tables("predictions", rows(), outputs["predictions"])

@@ -1,9 +1,9 @@
 """Time and memory of all statistics of a study at full size, from made-up predictions, and of its charts.
 
-Run by `make bench`: 10 backbones × 6 strategies × 6 fractions × 10 seeds × 2 tasks, a quarter of 6,300 fields
-tested. The files of a few routes stand for all; the work is that of the step `evaluate`, in a process of its
-own with two workers. The charts are drawn in another, of what came out four times over: as if fields had been
-split in both ways and labelled under both policies.
+Run by `make bench`: 10 backbones × 6 strategies × 6 fractions × 10 seeds × 3 tasks, a quarter of 6,300 fields
+tested. The routes of a few backbones stand for all; the work is that of the step `evaluate`, in a process of
+its own with two workers. The charts are drawn in another, of what came out four times over: as if fields had
+been split in both ways and labelled under both policies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-TASKS, BACKBONES, STRATEGIES, SEEDS, DISTINCT = 2, 10, 6, 10, 6
+TASKS, SEEDS, DISTINCT = ("logistic", "finetune_epoch_0", "finetune"), 10, 6
+BACKBONES = [f"backbone{number}" for number in range(10)]
+STRATEGIES = [f"strategy{number}" for number in range(6)]
 FRACTIONS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 PROTEINS, TESTED, FIELDS, CLASSES = 1310, 328, 1575, 17
 DRAWS, WORKERS = 2000, 2
@@ -33,7 +35,7 @@ CONTROLS = ["backbone0"]
 AMOUNTS = ("groups_trained", "images_trained", "labels_trained")
 
 
-def route(number: int) -> pd.DataFrame:
+def route(number: int, strategy: str) -> pd.DataFrame:
     """Rows of `predictions` of a route that is right the more often, the larger its number and fraction."""
     classes, runs = [f"class {name:02d}" for name in range(CLASSES)], []
     for seed, fraction in product(range(SEEDS), FRACTIONS):
@@ -54,7 +56,9 @@ def route(number: int) -> pd.DataFrame:
         }
         columns |= {"image_id": columns["fov_id"], "annotated": columns["truth"], "masked": [[]] * FIELDS}
         setting = {"split_unit": "protein", "label_policy": "single", "fraction": fraction, "shots": 0}
-        setting |= {"seed": seed, "clean": True} | dict.fromkeys(AMOUNTS, round(PROTEINS * fraction))
+        setting |= {"seed": seed, "clean": True, "strategy": strategy, "scale": 1.0} | dict.fromkeys(
+            AMOUNTS, round(PROTEINS * fraction)
+        )
         run = pd.DataFrame(columns).assign(**setting)
         chosen_on = run.iloc[: FIELDS // 2].assign(subset="validation")
         runs += [chosen_on, run.assign(subset="test")]
@@ -62,22 +66,14 @@ def route(number: int) -> pd.DataFrame:
 
 
 def make(root: Path) -> None:
-    """The files of all routes, most of them links."""
+    """The files of all tasks and backbones, each of all strategies, most of them links."""
     from protloc.tables import write_table
 
     for number in range(DISTINCT):
-        write_table("predictions", route(number), root / f"drawn {number}")
-    for number, (task, backbone, strategy) in enumerate(names()):
-        os.link(root / f"drawn {number % DISTINCT}", root / f"{task}-{backbone}-{strategy}")
-
-
-def names() -> list[tuple[str, str, str]]:
-    """Task, backbone and strategy of each route."""
-    tasks = ("linear", "finetune")[:TASKS]
-    return list(product(tasks, *([f"{kind}{n}" for n in range(many)] for kind, many in KINDS)))
-
-
-KINDS = (("backbone", BACKBONES), ("strategy", STRATEGIES))
+        routes = pd.concat(route((number + of) % DISTINCT, name) for of, name in enumerate(STRATEGIES))
+        write_table("predictions", routes, root / f"drawn {number}")
+    for number, (task, backbone) in enumerate(product(TASKS, BACKBONES)):
+        os.link(root / f"drawn {number % DISTINCT}", root / f"{task}-{backbone}")
 
 
 def score(root: Path) -> None:
@@ -87,7 +83,10 @@ def score(root: Path) -> None:
     from protloc.evaluate.study import score_study
     from protloc.tables import write_table
 
-    jobs = [("predictions", str(root / "-".join(of)), [of[0], "fov", *of[1:]]) for of in names()]
+    jobs = [
+        ("predictions", str(root / f"{task}-{backbone}"), [task, "fov", backbone, strategy, 1.0])
+        for task, backbone, strategy in product(TASKS, BACKBONES, STRATEGIES)
+    ]
     started = time.perf_counter()
     metrics, summary, sides = score_study(jobs, DRAWS, WORKERS)
     scored = time.perf_counter()
@@ -104,7 +103,7 @@ def score(root: Path) -> None:
 
 
 def widen(root: Path) -> None:
-    """Write the results of `score` for all splits and policies, and for the best route its predictions."""
+    """Write the results of `score` for all splits and policies, and the predictions of the best backbone."""
     from protloc.tables import read_table, write_table, write_tables
 
     for name in ("metrics", "summary", "comparisons"):
@@ -123,10 +122,13 @@ def widen(root: Path) -> None:
 
 def runs(predictions: pa.Table) -> Iterator[pa.Table]:
     """The runs of all splits and policies, a table each, in the order of the table `predictions`."""
-    for (unit, policy), fraction, seed in product(SETTINGS, FRACTIONS, range(SEEDS)):
-        own = pc.and_(pc.equal(predictions["fraction"], fraction), pc.equal(predictions["seed"], seed))
-        run = predictions.filter(own)
-        for place, word in enumerate((unit, policy)):
+    of_strategies = {name: predictions.filter(pc.equal(predictions["strategy"], name)) for name in STRATEGIES}
+    for name, setting, fraction, seed in product(STRATEGIES, SETTINGS, FRACTIONS, range(SEEDS)):
+        of_one = of_strategies[name]
+        own = pc.and_(pc.equal(of_one["fraction"], fraction), pc.equal(of_one["seed"], seed))
+        run = of_one.filter(own)
+        for column, word in zip(("split_unit", "label_policy"), setting, strict=True):
+            place = run.schema.get_field_index(column)
             run = run.set_column(place, run.schema.field(place), pa.array([word] * len(run)))
         yield run
 
@@ -141,37 +143,36 @@ def draw(root: Path) -> None:
     from protloc.figures.strategies import draw_strategies
     from protloc.figures.tuned import draw_tuned, tuned_pairs
     from protloc.tables import read_table
+    from protloc.variants import parse, read_scores
 
-    routes: dict[str, list[str]] = {}
-    for task, backbone, strategy in names():
-        if task == "linear":
-            routes.setdefault(backbone, []).append(strategy)
+    routes = dict.fromkeys(BACKBONES, STRATEGIES)
     asked = Asked({name: f"backbone {name}" for name in routes}, routes, CONTROLS)
     untrained = dict.fromkeys(set(routes) - set(CONTROLS), CONTROLS[0])
 
     def summary() -> pd.DataFrame:
-        return read_table("summary", root / "summary.parquet")
+        return read_scores("summary", root / "summary.parquet")
 
     def fractions(outputs: list[Path]) -> None:
-        scores = scores_over_fractions(summary(), "linear")
-        draw_fractions(scores, "linear", asked.titles, CONTROLS, True, outputs)
+        scores = scores_over_fractions(summary(), "logistic")
+        draw_fractions(scores, "logistic", asked.titles, CONTROLS, True, outputs)
 
     def strategies(outputs: list[Path]) -> None:
-        draw_strategies(full_scores(summary(), "linear", CONTROLS), asked, untrained, True, outputs)
+        draw_strategies(full_scores(summary(), "logistic", CONTROLS), asked, untrained, True, outputs)
 
     def tuned(outputs: list[Path]) -> None:
-        pairs = tuned_pairs(summary(), read_table("comparisons", root / "comparisons.parquet"))
+        pairs = tuned_pairs(summary(), read_scores("comparisons", root / "comparisons.parquet"))
         draw_tuned(pairs, asked, asked.routes, True, outputs)
 
     def classes(outputs: list[Path]) -> None:
-        metrics = read_table("metrics", root / "metrics.parquet", where={"task": "linear"})
+        metrics = read_scores("metrics", root / "metrics.parquet", where={"task": "logistic"})
         splits = {setting: read_table("splits", root / "split.parquet") for setting in SETTINGS}
-        draw_classes(class_scores(metrics, splits, "linear", CONTROLS), asked, True, outputs)
+        draw_classes(class_scores(metrics, splits, "logistic", CONTROLS), asked, True, outputs)
 
     def confusions(outputs: list[Path]) -> None:
-        scores = full_scores(summary(), "linear", CONTROLS)
+        scores = full_scores(summary(), "logistic", CONTROLS)
         bests = best_routes(scores)
-        seen = [read_table("predictions", root / "predictions.parquet", SEEN, best.rows) for best in bests]
+        chosen = [best.rows | parse(best.route[1]).columns for best in bests]
+        seen = [read_table("predictions", root / "predictions.parquet", SEEN, rows) for rows in chosen]
         pairs = pd.concat(confusion(*both) for both in zip(bests, seen, strict=True))
         draw_confusion(bests, pairs, scores, asked, True, outputs)
 
@@ -187,7 +188,7 @@ def main() -> None:
     """Print Markdown tables: seconds and memory to score and compare, pairs compared; the same of charts."""
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder))
-        print("| score 7,200 runs | compare | processor | peak memory, at most | comparisons |")
+        print("| score 10,800 runs | compare | processor | peak memory, at most | comparisons |")
         print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
         for work in (score, widen, draw):
             subprocess.run([sys.executable, __file__, work.__name__, folder], check=True)

@@ -57,13 +57,16 @@ def embed_cells(root: Path) -> None:
     import pandas as pd
     from protloc.config.load import load_backbones
     from protloc.crops import open_crops
-    from protloc.embed.images import cell_images
+    from protloc.embed.images import CellCut, cell_images
     from protloc.embed.network import embed_network
+    from protloc.variants import Variant
 
     crops = open_crops(root / "pixels.npy", root / "masks.npy")
-    cells = cell_images(pd.read_parquet(root / "cells.parquet"), crops, mask_others=False)
-    backbone = load_backbones(REGISTRY)["dino_demo"].model_dump()
-    embed_network(cells, backbone, {"replicate_fill": root / "cells.out"}, batch_size=256, threads=1)
+    cut = CellCut(24.0, mask_neighbours=False, padding="background")
+    cells = cell_images(pd.read_parquet(root / "cells.parquet"), crops, cut)
+    network = load_backbones(REGISTRY)["dino_demo"]
+    variants = [Variant("replicate_fill")]
+    embed_network(cells, network, variants, root / "cells.out", batch_size=256, threads=1)
 
 
 def step(name: str, root: Path) -> None:
@@ -90,11 +93,10 @@ def step(name: str, root: Path) -> None:
         return
     from protloc.config.load import load_backbones
     from protloc.embed.network import embed_network
+    from protloc.variants import Variant
 
-    backbone = load_backbones(REGISTRY)[name].model_dump()
-    embed_network(
-        field_images(fovs, root / "raw"), backbone, {"replicate_fill": output}, batch_size=32, threads=1
-    )
+    network, variants = load_backbones(REGISTRY)[name], [Variant("replicate_fill")]
+    embed_network(field_images(fovs, root / "raw"), network, variants, output, batch_size=32, threads=1)
 
 
 def main() -> None:

@@ -40,6 +40,7 @@ def write_inputs(root: Path, fields: int, seeds: int) -> None:
     import pandas as pd
     from protloc.splits.table import make_split
     from protloc.tables import write_table
+    from protloc.variants import Variant
     from protloc.vectors import VectorWriter
 
     rng = np.random.default_rng(0)
@@ -52,7 +53,7 @@ def write_inputs(root: Path, fields: int, seeds: int) -> None:
     with VectorWriter(root / "vectors.parquet", "embeddings", {}) as writer:
         for name, number in zip(names, of_field, strict=True):
             vector = directions[number % CLASSES] + own[number] + rng.normal(size=DIMENSION)
-            writer.add(name, vector.astype(np.float32))
+            writer.add(name, Variant("none"), vector.astype(np.float32))
     fovs = pd.DataFrame({"fov_id": names, "gene": np.take(genes, of_field), "status": "ok"})
     shares = {"test_share": 0.25, "validation_share": 0.15, "fractions": FRACTIONS}
     split = make_split(fovs, labels, unit="protein", seeds=list(range(seeds)), **shares)
@@ -79,8 +80,8 @@ def as_the_rule(root: Path, splits: str, fractions: list[float], head: str, outp
         output=named(predictions=str(output / "predictions.parquet")),
         params=named(
             probe=Probe(**SETTINGS).model_dump(exclude={"heads"}),
-            fractions=fractions,
-            shots=[],
+            variants=["none"],
+            designs={"fractions": fractions, "shots": []},
             how={"kept": str(output / ".kept")},
             code={},
         ),
@@ -109,11 +110,12 @@ def by_scikit_learn(root: Path, splits: str, fraction: float) -> None:
     from protloc.config.settings import Probe
     from protloc.standard_scores import standard_scores
     from protloc.tables import read_table
+    from protloc.variants import Variant
     from protloc.vectors import read_vectors
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import f1_score
 
-    names, vectors = read_vectors(root / "vectors.parquet")
+    names, vectors = read_vectors(root / "vectors.parquet", Variant("none"))
     split = read_table("splits", root / splits / "protein-single.parquet")
     split = split[(split["part"] != "train") | (split["fraction"] <= fraction)]
     labels = split["labels"].str[0]

@@ -224,8 +224,8 @@ def test_crops_are_even_centred_and_filled_beyond_the_edge():
     assert background(image).tolist() == [0, 48]
 
 
-def cut_of(mask_neighbours: bool = False, crop_um: float = 24.0) -> CellCut:
-    return CellCut(crop_um, mask_neighbours, "background")
+def cut_of(mask_neighbours: bool = False) -> CellCut:
+    return CellCut(24.0, mask_neighbours, "background")
 
 
 def test_masked_cells_hide_their_neighbours_alone(study, tmp_path):
@@ -233,9 +233,7 @@ def test_masked_cells_hide_their_neighbours_alone(study, tmp_path):
     crops = crops.of_side(116)
     row = int(crops.masks(cells["row"], "others").any(axis=(1, 2)).argmax())
     cell = cells[cells["row"] == cells["row"].iloc[row]].assign(kept=True)
-    shown, masked = (
-        cell_images(cell, crops, cut_of(mask, STORE_UM)).images[0].read() for mask in (False, True)
-    )
+    shown, masked = (cell_images(cell, crops, cut_of(mask)).images[0].read() for mask in (False, True))
     others = crops.masks(cell["row"], "others")[0]
     assert np.array_equal(shown[:, ~others], masked[:, ~others])
     assert (masked[0, others] == cell["background_nucleus"].item()).all()

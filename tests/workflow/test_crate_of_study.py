@@ -61,8 +61,9 @@ def test_software_and_environment_are_those_of_the_records(ask, records):
 def test_settings_and_the_projects_own_texts_go_into_a_simulated_study_and_the_report_comes_out(ask, records):
     inputs = {at for (at,) in ask("cq8")}
     files = {at for at in inputs if not at.startswith("#value/")}
-    assert "config/published.csv" in files
-    assert all(at.startswith("workflow/report/") for at in files - {"config/published.csv"})
+    own = {"config/published.csv", "config/backbones.yaml"}
+    assert own <= files
+    assert all(at.startswith("workflow/report/") for at in files - own)
     assert f"#value/simulation.seed/{sha256_value(MINI['simulation']['seed'])[:16]}" in inputs
     report = next(record for record in records.values() if record["facts"]["rule"] == "report")
     wanted = {report["output"], *(fact["path"] for fact in report["facts"]["inputs"])}
@@ -78,7 +79,7 @@ def test_a_setting_is_followed_into_the_tools_that_used_it(ask):
     assert not [
         tool
         for name, tool, _ in used
-        if name == "probe.epochs" and tool not in {"probe", "finetune", "configuration"}
+        if name == "probe.epochs" and tool not in {"probe", "probe_cells", "finetune", "configuration"}
     ]
 
 

@@ -42,8 +42,7 @@ use rule probe as probe_cells with:
     params:
         probe=STUDY.probe.model_dump(exclude={"heads"}),
         variants=lambda wildcards: names_of(wildcards.backbone, "cell"),
-        fractions=SPLITS.fractions,
-        shots=SPLITS.shots,
+        designs={"fractions": SPLITS.fractions, "shots": SPLITS.shots},
         how=lambda wildcards, output: {"kept": beside(output.predictions, ".kept")},
         code=code("probe.py"),
     message:

@@ -45,8 +45,7 @@ rule probe:
     params:
         probe=STUDY.probe.model_dump(exclude={"heads"}),
         variants=lambda wildcards: names_of(wildcards.backbone, "fov"),
-        fractions=SPLITS.fractions,
-        shots=SPLITS.shots,
+        designs={"fractions": SPLITS.fractions, "shots": SPLITS.shots},
         how=lambda wildcards, output: {"kept": beside(output.predictions, ".kept")},
         code=code("probe.py"),
     message:

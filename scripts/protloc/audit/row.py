@@ -66,7 +66,8 @@ def _read(file: Path) -> tuple[str, pd.DataFrame]:
 def _select(rows: pd.DataFrame, selectors: Sequence[str], file: Path) -> pd.Series:
     """The one row that has these values, of the subset `test` unless another is named.
 
-    Raises InputError for an unknown column, no row, or several.
+    Where rows of fields and of cells have them, it is that of fields. Raises InputError for an unknown
+    column, no row, or several.
     """
     chosen = pd.Series(True, index=rows.index)
     if "subset" in rows and not any(selector.startswith("subset=") for selector in selectors):
@@ -76,6 +77,9 @@ def _select(rows: pd.DataFrame, selectors: Sequence[str], file: Path) -> pd.Seri
         if column not in rows:
             raise InputError(f"{printable(selector)}: columns of {file.name} are {', '.join(rows)}")
         chosen &= rows[column].map(lambda held, value=value: _same(held, value))
+    if chosen.sum() > 1 and "level" in rows:
+        fields = chosen & (rows["level"] == "fov")
+        chosen = fields if fields.any() else chosen
     if chosen.sum() != 1:
         differing = [name for name in rows if rows.loc[chosen, name].astype(str).nunique() > 1]
         hint = f"; tell them apart by {', '.join(differing[:6])}" if chosen.any() else ""

@@ -18,7 +18,14 @@ from protloc.modules import SCRIPTS
 
 MARK = "config.yaml"  # every study has one, and its record says what the folder was called
 ASIDE = {"logs": ".log", "benchmarks": ".tsv"}  # folders of Snakemake's, and what lies there
-KEPT = {".audit", ".checkpoints", ".checkpoint.safetensors", ".kept", ".run.json"}  # not for readers
+KEPT = {
+    ".audit",
+    ".checkpoints",
+    ".checkpoint.safetensors",
+    ".kept",
+    ".kept_0",
+    ".run.json",
+}  # not for readers
 GROUPS = ("params", "outputs", "code", "versions", "wildcards")  # of a record's facts
 HIDDEN = (".history.jsonl", ".lock", ".lock.guard")  # so end the names of others
 
