@@ -449,7 +449,7 @@ def test_epoch_0_is_the_frozen_probe_of_the_same_head(small, tmp_path, head, pol
     epoch_0, tuned = (
         read_table("predictions", tmp_path / f"{name}.parquet") for name in ("epoch_0", "predictions")
     )
-    runs = plan({("protein", policy): split}, [1.0])
+    runs = plan({("protein", policy): split}, [1.0], [], Variant(job.strategy))
     kept = KeptRuns("predictions", tmp_path / "probe", [])
     rows = probe(job.names, job.vectors, runs, kept, job.proteins, head, PROBE)
     frozen = pa.concat_tables(rows).to_pandas()
@@ -512,7 +512,7 @@ def as_the_rule(small: Path, folder: Path) -> None:
             },
             code={},
         ),
-        wildcards=Named(strategy="map_natural"),
+        wildcards=Named(variant="map_natural"),
         threads=1,
         log=[str(folder / "log")],
     )

@@ -246,9 +246,9 @@ def test_annotations_that_do_not_count_are_masked_or_negative(policy, min_grade,
 
 
 def test_masks_are_of_the_classes_of_the_run_and_give_way_to_soft_targets():
-    split = pd.DataFrame({"gene": ["A", "A", "B"], "masked": [["golgi"], ["golgi"], []]})
-    assert {gene: of.tolist() for gene, of in masks(split, ["er", "golgi"]).items()} == {
-        "A": [False, True],
-        "B": [False, False],
+    split = pd.DataFrame({"image_id": ["FID1", "FID2"], "masked": [["golgi"], []]})
+    assert {image: of.tolist() for image, of in masks(split, ["er", "golgi"]).items()} == {
+        "FID1": [False, True],
+        "FID2": [False, False],
     }
-    assert not masks(split, ["er", "golgi"], {3: 1.0, 2: 0.5, 1: 0.2})["A"].any()
+    assert not masks(split, ["er", "golgi"], {3: 1.0, 2: 0.5, 1: 0.2})["FID1"].any()
