@@ -251,6 +251,11 @@ def weights(name):
     return str(place) if place.is_file() else []
 
 
+def excluded(of):
+    """The split, the tested fields of which are left out of pretraining; none where all are seen."""
+    return f"{RESULTS}/splits/{of.unit}-{of.label_policy}.parquet" if of else []
+
+
 def memory(mb):
     """What a job asks for, MB: more after an attempt that failed, perhaps for want of it."""
     return lambda wildcards, attempt: mb * attempt

@@ -6,12 +6,6 @@ weights/{backbone}.curve.parquet with its figure, and weights/{backbone}.images.
 trained on. A run that was killed goes on from its last epoch, below weights/.checkpoints/.
 """
 
-
-def excluded(of):
-    """The split, the tested fields of which are left out of pretraining; none where all are seen."""
-    return f"{RESULTS}/splits/{of.unit}-{of.label_policy}.parquet" if of else []
-
-
 if PRETRAINED:
 
     rule pretrain:
