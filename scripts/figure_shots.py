@@ -3,10 +3,10 @@
 from protloc.figures.fractions import draw_fractions, scores_over_shots
 from protloc.figures.style import marked
 from protloc.records import recorded
-from protloc.tables import read_table
+from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
-    summary = read_table("summary", snakemake.input.summary, where={"level": "fov"})
+    summary = read_scores("summary", snakemake.input.summary, where={"level": "fov"})
     scores = scores_over_shots(summary, snakemake.params.task)
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_fractions(
