@@ -27,21 +27,6 @@ def losses(
     return (found if masked is None else found.masked_fill(masked, 0)).mean(-1)
 
 
-def slopes(
-    logits: Tensor, targets: Tensor, weights: Tensor, policy: str, masked: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """The first and second derivatives of `losses` by each logit, of the shape of logits."""
-    if policy == "single":
-        wanted = targets * weights if masked is None else (targets * weights).masked_fill(masked, 0)
-        said = probabilities(logits, True, policy, masked)
-        counts = wanted.sum(-1, keepdim=True)
-        return said * counts - wanted, said * (1 - said) * counts
-    share = weights / logits.shape[-1]
-    share = share if masked is None else share * ~masked
-    said = logits.sigmoid()
-    return (said - targets) * share, said * (1 - said) * share
-
-
 def probabilities(
     logits: Tensor, present: Tensor | bool, policy: str, masked: Tensor | None = None
 ) -> Tensor:

@@ -11,11 +11,13 @@ from protloc.heads import logistic
 from protloc.heads.adam import AdamW
 from protloc.heads.data import RunData, run_data
 from protloc.heads.fit import fit_heads
-from protloc.heads.lbfgs import Value, minimize
+from protloc.heads.lbfgs import MEMORY, MOST, Value, minimize
+from protloc.heads.likelihood import Likelihood
+from protloc.heads.likelihood import probabilities as numpy_probabilities
 from protloc.heads.logistic import fit_logistic
 from protloc.heads.stack import Heads
 from protloc.macro_f1 import macro_f1
-from protloc.objective import losses, probabilities, slopes
+from protloc.objective import losses, probabilities
 from protloc.runs import plan
 from protloc.standard_scores import BOUND, FLOOR, standard_scores
 from protloc.variants import Variant
@@ -184,15 +186,27 @@ def test_a_choice_at_the_edge_of_what_was_tried_is_said():
 
 
 def test_the_minimum_of_a_known_function_is_found():
-    scale = torch.logspace(0, 4, 20)[:, None]
+    scale = np.logspace(0, 4, 20)[:, None]
 
-    def function(point: torch.Tensor) -> Value:
-        value = (scale * (point - 3) ** 2).sum() / 2 + (point - 3).pow(4).sum()
-        second = scale + 12 * (point - 3) ** 2
-        return Value(float(value), scale * (point - 3) + 4 * (point - 3) ** 3, second)
+    def function(point: np.ndarray) -> Value:
+        value = (scale * (point - 3) ** 2).sum() / 2 + ((point - 3) ** 4).sum()
+        return Value(float(value), scale * (point - 3) + 4 * (point - 3) ** 3)
 
-    found = minimize(function, torch.zeros(20, 1), 1e-3)
-    assert found.converged and torch.allclose(found.point, torch.tensor(3.0), atol=1e-2)
+    found = minimize(function, np.zeros((20, 1)), scale + 12 * 9, 1e-3)
+    assert found.converged and found.point == pytest.approx(3.0, abs=1e-2)
+
+
+def test_a_search_goes_on_when_its_memory_is_full():
+    scale, calls = np.logspace(0, 5, 60)[:, None], []
+    guess = scale * np.random.default_rng(0).uniform(0.1, 10, scale.shape)
+
+    def function(point: np.ndarray) -> Value:
+        calls.append(point)
+        return Value(float((scale * (point - 1) ** 2).sum() / 2), scale * (point - 1))
+
+    found = minimize(function, np.zeros((60, 1)), guess, 1e-4)
+    assert found.converged and found.point == pytest.approx(1.0, abs=1e-3)
+    assert 3 * MEMORY < len(calls) < MOST
 
 
 # Objective
@@ -200,18 +214,30 @@ def test_the_minimum_of_a_known_function_is_found():
 
 @pytest.mark.parametrize("masks", [False, True])
 @pytest.mark.parametrize("policy", ["single", "multi"])
-def test_slopes_are_the_derivatives_of_the_loss(policy, masks):
-    chance = torch.Generator().manual_seed(0)
-    logits = torch.randn(7, 5, generator=chance, dtype=torch.float64, requires_grad=True)
-    targets = torch.eye(5, dtype=torch.float64)[torch.arange(7) % 5]
-    weights = torch.rand(5, generator=chance, dtype=torch.float64)
-    masked = torch.rand(7, 5, generator=chance) < 0.3 if masks else None
-    masked = masked & (targets == 0) if masks else None
-    (wanted,) = torch.autograd.grad(losses(logits, targets, weights, policy, masked).sum(), logits)
-    first, second = slopes(logits.detach(), targets, weights, policy, masked)
-    assert torch.allclose(first, wanted)
-    nudged = slopes(logits.detach() + 1e-5 * torch.eye(5)[2], targets, weights, policy, masked)[0]
-    assert torch.allclose(second[:, 2], ((nudged - first) / 1e-5)[:, 2], atol=1e-4)
+def test_a_regression_s_loss_is_that_of_other_heads_and_has_its_derivatives(policy, masks):
+    split = study(several=policy == "multi", seeds=[0])
+    (data,) = data_of(split, vectors_of(split)[1], policy)
+    chance = np.random.default_rng(0)
+    rows, classes = data.targets["train"].shape
+    masked = (chance.random((rows, classes)) < 0.3 * masks) & (data.targets["train"] == 0)
+    weights = chance.random(classes, np.float32)
+    changed = {"masked": data.masked | {"train": masked}, "weights": weights}
+    loss = Likelihood(RunData(**vars(data) | changed), "train")
+    logits = chance.normal(size=(rows, classes))
+    given = [torch.tensor(of, dtype=torch.float64) for of in (logits, data.targets["train"], weights)]
+    given[0].requires_grad_()
+    wanted = losses(*given, policy, torch.tensor(masked))
+    lost, slopes = loss(logits)
+    assert lost == pytest.approx(wanted.detach().numpy(), rel=1e-5)
+    (gradient,) = torch.autograd.grad(wanted.sum(), given[0])
+    assert slopes == pytest.approx(gradient.numpy(), abs=1e-6)
+    one = np.zeros(classes)
+    one[2] = 1e-5
+    steeper = ((loss(logits + one)[1] - slopes) / 1e-5)[:, 2].sum()
+    assert loss.curvature(logits)[2] == pytest.approx(steeper, rel=1e-3)
+    said = numpy_probabilities(logits, data.present, policy)
+    theirs = probabilities(given[0], torch.tensor(data.present), policy)
+    assert said == pytest.approx(theirs.detach().numpy(), abs=1e-6)
 
 
 @pytest.mark.parametrize("head", ["logistic", "linear"])

@@ -11,7 +11,6 @@ from protloc.heads.data import RunData
 from protloc.heads.fitted import Fitted
 from protloc.heads.logistic import fit_logistic
 from protloc.heads.majority import fit_majority
-from protloc.heads.pack import fit_pack
 
 LOGISTIC = "logistic"
 
@@ -28,5 +27,7 @@ def fit_heads(
     if head == LOGISTIC:
         fitted = iter([fit_logistic(vectors, run, settings["c"]) for run in varying])
     else:
+        from protloc.heads.pack import fit_pack  # torch, which takes longer to import than many fits
+
         fitted = iter(fit_pack(vectors, varying, head, settings) if varying else [])
     return [next(fitted) if run.scores.scale.any() else fit_majority(run) for run in runs]
