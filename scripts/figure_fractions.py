@@ -1,16 +1,18 @@
-"""Draw macro F1 against the fraction of the labelled data: SVG, PNG, and the numbers as CSV."""
+"""Draw macro F1 against the labelled proteins, of fractions or few-shot: SVG, PNG, and the numbers as CSV."""
 
-from protloc.figures.fractions import draw_fractions, scores_over_fractions
+from protloc.figures.fractions import DESIGNS, draw_fractions, scores_over
 from protloc.figures.style import marked
 from protloc.records import recorded
 from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     summary = read_scores("summary", snakemake.input.summary, where={"level": "fov"})
-    scores = scores_over_fractions(summary, snakemake.params.task)
+    design = DESIGNS[snakemake.params.design]
+    scores = scores_over(design, summary, snakemake.params.task)
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_fractions(
         scores,
+        design,
         snakemake.params.task,
         dict(snakemake.params.titles),
         list(snakemake.params.controls),

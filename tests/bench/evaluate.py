@@ -138,7 +138,7 @@ def draw(root: Path) -> None:
     from protloc.figures.asked import Asked
     from protloc.figures.classes import class_scores, draw_classes
     from protloc.figures.confusion import SEEN, best_routes, confusion, draw_confusion
-    from protloc.figures.fractions import draw_fractions, scores_over_fractions
+    from protloc.figures.fractions import DESIGNS, draw_fractions, scores_over
     from protloc.figures.full_scores import full_scores
     from protloc.figures.strategies import draw_strategies
     from protloc.figures.tuned import draw_tuned, tuned_pairs
@@ -153,8 +153,8 @@ def draw(root: Path) -> None:
         return read_scores("summary", root / "summary.parquet")
 
     def fractions(outputs: list[Path]) -> None:
-        scores = scores_over_fractions(summary(), "logistic")
-        draw_fractions(scores, "logistic", asked.titles, CONTROLS, True, outputs)
+        scores = scores_over(DESIGNS["fractions"], summary(), "logistic")
+        draw_fractions(scores, DESIGNS["fractions"], "logistic", asked.titles, CONTROLS, True, outputs)
 
     def strategies(outputs: list[Path]) -> None:
         draw_strategies(full_scores(summary(), "logistic", CONTROLS), asked, untrained, True, outputs)

@@ -16,7 +16,7 @@ from protloc.evaluate.enough import enough
 from protloc.evaluate.paired import compare
 from protloc.evaluate.study import score_study
 from protloc.figures.confusion import best_routes
-from protloc.figures.fractions import NAMED, _named, scores_over_fractions
+from protloc.figures.fractions import DESIGNS, NAMED, _named, scores_over
 from protloc.figures.full_scores import full_scores
 from protloc.finetune.best import Best
 from protloc.finetune.task import Task
@@ -99,7 +99,7 @@ def chosen_of(metrics: pd.DataFrame, summary: pd.DataFrame, comparisons: pd.Data
     tables = Tables(metrics, summary, comparisons, enough(summary), heads=["linear", "mlp"])
     learned, _ = split(tables.frozen, NAMES)
     row = chosen(tables, NAMES)
-    figure = scores_over_fractions(summary, tables.task)
+    figure = scores_over(DESIGNS["fractions"], summary, tables.task)
     return {
         "head": tables.task,
         "winner": (row["backbone"], row["strategy"]),

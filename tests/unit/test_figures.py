@@ -11,22 +11,19 @@ import tifffile
 from PIL import Image
 from protloc.choose import spread_over_classes
 from protloc.errors import InputError
-from protloc.figures.fractions import (
-    FRACTIONS,
-    _ticks,
-    draw_fractions,
-    scores_over_fractions,
-    scores_over_shots,
-)
+from protloc.figures.fractions import DESIGNS, _line, _ticks, draw_fractions, scores_over
 from protloc.figures.names import spread
 from protloc.figures.nearest import nearest
 from protloc.figures.neighbours import draw_neighbours
 from protloc.figures.predictions import _halves, _one_run, draw_predictions
 from protloc.figures.style import sheet
 from protloc.figures.thumbnail import bar_length, read_composite
+from protloc.tables import write_table
+from protloc.variants import read_scores
 from subsets import as_predictions, in_both_subsets
 
 CLASSES = ["er", "golgi", "vesicles"]
+FRACTIONS = DESIGNS["fractions"]
 TITLES = {"dino": "DINO", "untrained": "untrained", "majority": "majority guess"}
 
 
@@ -43,7 +40,7 @@ def summary(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
 
 
 def scores(units: tuple[str, ...] = ("protein", "fov")) -> pd.DataFrame:
-    return scores_over_fractions(summary(units), "linear")
+    return scores_over(FRACTIONS, summary(units), "linear")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +69,7 @@ def test_equal_content_gives_equal_bytes_without_a_date(tmp_path):
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         paths = [tmp_path / folder / f"fractions.{suffix}" for suffix in ("svg", "png")]
-        draw_fractions(scores(), "linear", TITLES, ["untrained", "majority"], True, paths)
+        draw_fractions(scores(), FRACTIONS, "linear", TITLES, ["untrained", "majority"], True, paths)
     for name in ("fractions.svg", "fractions.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
     assert "dc:date" not in (tmp_path / "first" / "fractions.svg").read_text()
@@ -84,7 +81,7 @@ def test_simulated_data_are_marked_on_every_figure(tmp_path, study):
     embedding = (fovs["fov_id"].to_list(), np.eye(12, dtype=np.float32) + 1)
     for simulated in (True, False):
         out = [tmp_path / f"{name}-{simulated}.png" for name in ("fractions", "predictions", "neighbours")]
-        draw_fractions(scores(("fov",)), "linear", TITLES, [], simulated, out[:1])
+        draw_fractions(scores(("fov",)), FRACTIONS, "linear", TITLES, [], simulated, out[:1])
         shown = {"simulated": simulated, "outputs": out[1:2]}
         draw_predictions(predictions, fovs, raw, title="DINO", count=6, **shown)
         shown = {"simulated": simulated, "outputs": out[2:]}
@@ -104,8 +101,8 @@ def test_fine_tuned_networks_are_drawn_beside_frozen_ones(tmp_path):
     drawn = {}
     for name, rows in {"without": frozen, "with": pd.concat([frozen, tuned])}.items():
         paths = [tmp_path / f"{name}.{suffix}" for suffix in ("svg", "png")]
-        shown = scores_over_fractions(rows, "linear")
-        draw_fractions(shown, "linear", TITLES, ["untrained", "majority"], True, paths)
+        shown = scores_over(FRACTIONS, rows, "linear")
+        draw_fractions(shown, FRACTIONS, "linear", TITLES, ["untrained", "majority"], True, paths)
         drawn[name] = paths[0].read_text().count("stroke-dasharray: 1.2,1.98")
     assert drawn["with"] > drawn["without"] == 0
 
@@ -128,11 +125,11 @@ def test_of_many_strategies_the_best_of_each_backbone_is_named(tmp_path):
     worst_in_test = in_both_subsets(table).assign(
         mean=lambda rows: rows["mean"].where(rows["subset"] == "validation", 0.5 - rows["mean"])
     )
-    scores = scores_over_fractions(worst_in_test, "linear")
+    scores = scores_over(FRACTIONS, worst_in_test, "linear")
     drawn = {}
     for count in (4, 6):
         some, out = scores[scores["strategy"] < f"way_{count}"], tmp_path / f"{count}.svg"
-        draw_fractions(some, "linear", {name: name for name in ends}, ["bare"], False, [out])
+        draw_fractions(some, FRACTIONS, "linear", {name: name for name in ends}, ["bare"], False, [out])
         names = re.findall(r"<!-- (\w+, way \d) -->", out.read_text())
         drawn[count] = sorted(names), "thin: 20 others" in out.read_text()
     assert len(drawn[4][0]) == 16 and not drawn[4][1]
@@ -143,14 +140,32 @@ def test_ticks_say_how_many_proteins_and_few_shot_runs_have_a_chart_of_their_own
     table = summary(("protein",))
     few = [table[table["fraction"] == 1].assign(shots=count, groups_trained=5 * count) for count in (1, 4)]
     drawn = {}
-    for name, of in {"fractions": scores_over_fractions, "shots": scores_over_shots}.items():
-        shown = of(pd.concat([table, *few]), "linear")
-        draw_fractions(shown, "linear", TITLES, [], False, [tmp_path / f"{name}.svg"])
+    for name, design in DESIGNS.items():
+        shown = scores_over(design, pd.concat([table, *few]), "linear")
+        draw_fractions(shown, design, "linear", TITLES, [], False, [tmp_path / f"{name}.svg"])
         drawn[name] = re.findall(r"<!-- (.*?) -->", (tmp_path / f"{name}.svg").read_text(), re.DOTALL)
     assert {"6", "10 %", "60", "100 %"} <= set(drawn["fractions"])
     assert {"1", "5", "4", "20"} <= set(drawn["shots"])
     assert any(words.startswith("labelled proteins trained on") for words in drawn["fractions"])
     assert any(words.startswith("few-shot") for words in drawn["shots"])
+
+
+def test_few_shot_scores_at_several_scales_are_lines_from_few_labels_to_many(tmp_path):
+    table = summary(("protein",)).query("backbone == 'dino' and fraction == 1")
+    few = [
+        table.assign(shots=count, groups_trained=5 * count, scale=scale, mean=0.1 * scale + 0.02 * count)
+        for count in (8, 1, 4, 2)
+        for scale in (2.0, 1.0)
+    ]
+    path = tmp_path / "summary.parquet"
+    summaries = pd.concat(few, ignore_index=True).assign(level="fov", k=0)
+    write_table("summary", summaries, path)
+    shown = scores_over(DESIGNS["shots"], read_scores("summary", str(path)), "linear")
+    assert set(shown["strategy"]) == {"none", "none-x2"}
+    for name, scale in (("none", 1), ("none-x2", 2)):
+        line = _line(shown, "linear", ("dino", name))
+        assert line["shots"].tolist() == [1, 2, 4, 8]
+        assert line["mean"].to_numpy() == pytest.approx(0.1 * scale + 0.02 * np.array([1, 2, 4, 8]))
 
 
 def test_ticks_that_are_too_close_share_their_words():
@@ -163,17 +178,17 @@ def test_what_is_shown_over_fractions_is_macro_f1_of_the_probe_and_of_fine_tunin
     frozen = summary()
     tuned = frozen[frozen["backbone"] == "dino"].assign(task="finetune")
     others = [frozen.assign(task="mlp"), frozen.assign(metric="micro_f1"), tuned.assign(metric="micro_f1")]
-    shown = scores_over_fractions(
-        pd.concat([*others, tuned, frozen]).sample(frac=1, random_state=0), "linear"
+    shown = scores_over(
+        FRACTIONS, pd.concat([*others, tuned, frozen]).sample(frac=1, random_state=0), "linear"
     )
     assert shown["task"].value_counts().to_dict() == {"linear": len(frozen) // 2, "finetune": len(tuned) // 2}
-    pd.testing.assert_frame_equal(shown, scores_over_fractions(pd.concat([frozen, tuned]), "linear"))
+    pd.testing.assert_frame_equal(shown, scores_over(FRACTIONS, pd.concat([frozen, tuned]), "linear"))
 
 
 @pytest.mark.parametrize("other", [{"metric": "micro_f1"}, {"task": "knn"}])
 def test_a_summary_without_macro_f1_of_probes_is_refused(other):
     with pytest.raises(InputError, match="no macro_f1 to draw"):
-        scores_over_fractions(summary().assign(**other), "linear")
+        scores_over(FRACTIONS, summary().assign(**other), "linear")
 
 
 @pytest.mark.parametrize("heights", [[], [0.5], [0.0, 0.01, 0.02], [0.97, 0.98, 0.99], [0.1, 0.5, 0.51]])

@@ -21,6 +21,7 @@ rule figure_fractions:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
+        design="fractions",
         task=STUDY.probe.heads[0],
         titles=TITLES,
         controls=CONTROLS,
@@ -32,9 +33,7 @@ rule figure_fractions:
         f"{SCRIPTS}/figure_fractions.py"
 
 
-rule figure_shots:
-    input:
-        summary=f"{RESULTS}/summary.parquet",
+use rule figure_fractions as figure_shots with:
     output:
         svg=report(
             f"{RESULTS}/figures/shots.svg",
@@ -46,18 +45,15 @@ rule figure_shots:
         csv=f"{RESULTS}/figures/shots.csv",
     log:
         f"{RESULTS}/logs/figure_shots.log",
-    conda:
-        f"{ENVS}/analysis.yaml"
     params:
+        design="shots",
         task=STUDY.probe.heads[0],
         titles=TITLES,
         controls=CONTROLS,
         simulated=SIMULATED,
-        code=code("figure_shots.py"),
+        code=code("figure_fractions.py"),
     message:
         "Draw macro F1 of few-shot runs"
-    script:
-        f"{SCRIPTS}/figure_shots.py"
 
 
 rule figure_predictions:

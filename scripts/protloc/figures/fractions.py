@@ -54,32 +54,30 @@ class Design:
     ticks: str
 
 
-FRACTIONS = Design(
-    "fraction",
-    "groups_trained",
-    "labelled proteins trained on; below: share of the training part",
-    "{1}\n{0} %",
-)
-SHOTS = Design(
-    "shots", "shots", "few-shot: proteins (or fields) of each class; below: proteins trained on", "{0}\n{1}"
-)
+DESIGNS = {
+    "fractions": Design(
+        "fraction",
+        "groups_trained",
+        "labelled proteins trained on; below: share of the training part",
+        "{1}\n{0} %",
+    ),
+    "shots": Design(
+        "shots",
+        "shots",
+        "few-shot: proteins (or fields) of each class; below: proteins trained on",
+        "{0}\n{1}",
+    ),
+}
 
 
-def scores_over_fractions(summary: pd.DataFrame, task: str) -> pd.DataFrame:
+def scores_over(design: Design, summary: pd.DataFrame, task: str) -> pd.DataFrame:
     """What the figure shows of the table `summary`: macro F1 of `task`, and of fine-tuning beside it.
 
     Raises InputError if there is none of the task.
     """
-    return _scores(summary[summary["shots"] == 0], task)
-
-
-def scores_over_shots(summary: pd.DataFrame, task: str) -> pd.DataFrame:
-    """The same of few-shot runs."""
-    return _scores(summary[summary["shots"] > 0], task)
-
-
-def _scores(summary: pd.DataFrame, task: str) -> pd.DataFrame:
-    shown = summary[summary["metric"].eq("macro_f1") & summary["task"].isin([task, TUNED])]
+    few_shot = design.column == "shots"
+    shown = summary[(summary["shots"] > 0) == few_shot]
+    shown = shown[shown["metric"].eq("macro_f1") & shown["task"].isin([task, TUNED])]
     if not (shown["task"] == task).any():
         raise InputError("summary.parquet: metric: no macro_f1 to draw; run again with --forcerun evaluate")
     return with_validation(shown).sort_values(COLUMNS[:7])[COLUMNS].reset_index(drop=True)
@@ -87,6 +85,7 @@ def _scores(summary: pd.DataFrame, task: str) -> pd.DataFrame:
 
 def draw_fractions(
     scores: pd.DataFrame,
+    design: Design,
     task: str,
     titles: Mapping[str, str],
     controls: Collection[str],
@@ -95,10 +94,9 @@ def draw_fractions(
 ) -> None:
     """Write the figure: a column per split unit, a row per label policy, a line per backbone and strategy.
 
-    `scores` are those of `scores_over_fractions` or `scores_over_shots`; `titles` and `controls` are by
-    backbone. Of many strategies the best of each backbone on validation has a name, the others are thin.
+    `scores` are those of `scores_over` for that design; `titles` and `controls` are by backbone. Of many
+    strategies the best of each backbone on validation has a name, the others are thin.
     """
-    design = SHOTS if (scores["shots"] > 0).any() else FRACTIONS
     frozen = scores[scores["task"] == task]
     units, policies = units_and_policies(frozen)
     looks = looks_of_routes(frozen, titles, controls)
@@ -174,7 +172,7 @@ def _ticks(scores: pd.DataFrame, design: Design) -> Iterator[tuple[float, str]]:
         scores.assign(place=scores[design.axis]).groupby(design.column)[["place", "groups_trained"]].mean()
     )
     table = table.sort_values("place")
-    amounts = 100 * table.index if design is FRACTIONS else table.index
+    amounts = 100 * table.index if design.column == "fraction" else table.index
     places = np.log(table["place"].to_numpy(float))
     alone = np.diff(places, prepend=-np.inf) > NEAR * max(np.ptp(places), 1e-9)
     for number in range(int(alone.sum())):
@@ -187,4 +185,4 @@ def _ticks(scores: pd.DataFrame, design: Design) -> Iterator[tuple[float, str]]:
 def _line(scores: pd.DataFrame, task: str, route: Route) -> pd.DataFrame:
     backbone, strategy = route
     mine = (scores["task"] == task) & (scores["backbone"] == backbone) & (scores["strategy"] == strategy)
-    return scores[mine].sort_values("fraction")
+    return scores[mine].sort_values(["fraction", "shots"])
