@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from protloc.decide import decide
 from protloc.evaluate.f1 import count
+from protloc.indicators import indicators
 from protloc.policies import HAND
 from protloc.thresholds import thresholds
 
@@ -58,14 +58,14 @@ def levels(run: pd.DataFrame, policy: str) -> dict[str, dict[str, Level]]:
 
 
 def _images(rows: pd.DataFrame) -> Level:
-    binarizer = MultiLabelBinarizer(classes=rows["classes"].iloc[0]).fit([])
+    classes = list(rows["classes"].iloc[0])
     columns = ("truth", "masked", "annotated", "predicted")
-    found = {name: _indicators(rows[name], binarizer) for name in columns}
+    found = {name: indicators(rows[name], classes) for name in columns}
     return Level(
         genes=rows["gene"].to_numpy(),
         clean=rows["clean"].to_numpy(bool),
         probabilities=np.stack(rows["probabilities"]).astype(float),
-        classes=list(rows["classes"].iloc[0]),
+        classes=classes,
         **found,
     )
 
@@ -83,12 +83,3 @@ def _means(images: Level) -> Level:
 def _decided(level: Level, policy: str, cuts: np.ndarray | None) -> Level:
     predicted = decide(level.probabilities, policy, cuts, level.masked)
     return replace(level, predicted=predicted)
-
-
-def _indicators(labels: pd.Series, binarizer: MultiLabelBinarizer) -> np.ndarray:
-    """Which of the classes each row names: bool (rows, classes). The few sets are looked up once."""
-    known = set(binarizer.classes)
-    sets: dict[tuple[str, ...], int] = {}
-    places = [sets.setdefault(tuple(names), len(sets)) for names in labels]
-    own = [[name for name in names if name in known] for names in sets]
-    return binarizer.transform(own).astype(bool)[places]

@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtr
 
 from protloc.errors import InputError
 from protloc.evaluate.bootstrap import PERCENTILES, mean_of_runs
@@ -125,7 +125,7 @@ def two_sided(difference: float, error: float, proteins: int) -> float:
     """
     if error == 0:
         return 1.0 if difference == 0 else np.nan
-    return float(2 * t.sf(abs(difference) / error, proteins - 1))
+    return float(2 * stdtr(proteins - 1, -abs(difference) / error))
 
 
 def _report(short: pd.DataFrame) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from protloc.evaluate.f1 import count, per_class
+from protloc.indicators import indicators
 from protloc.tables import ROUTE, TABLES, empty_table, read_table
 
 SEEN, NOT_SEEN = "macro_f1_pretrained", "macro_f1_not_pretrained"
@@ -59,8 +59,8 @@ def _variant(route: Sequence) -> dict[str, str | float]:
 
 def _of_route(predictions: pd.DataFrame, pretrained: frozenset[str], name: str) -> Iterator[dict]:
     for run, rows in predictions.groupby(RUN):
-        classes = MultiLabelBinarizer(classes=rows["classes"].iloc[0]).fit([])
-        truth, predicted = (classes.transform(rows[column]).astype(bool) for column in ("truth", "predicted"))
+        classes = list(rows["classes"].iloc[0])
+        truth, predicted = (indicators(rows[column], classes) for column in ("truth", "predicted"))
         found = overlap(truth, predicted, rows["fov_id"].isin(pretrained).to_numpy())
         if not found:
             logging.info("%s: %s: no class is tested inside and outside of the pretraining", name, run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import ModuleType
 
 import numpy as np
 
@@ -23,15 +24,12 @@ def project(vectors: np.ndarray) -> np.ndarray:
     More than NEIGHBOURS of them, none of zeros, not all alike. Their neighbours are found here, exactly:
     umap's own search takes seven times as long as all the rest.
     """
-    import numba
-    from umap import UMAP  # takes seconds to import
-
-    numba.set_num_threads(1)  # a sum over several depends on how many there are
+    umap = _import_umap()
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     with warnings.catch_warnings():
         # Without a search index no vector can be added later; none is.
         warnings.filterwarnings("ignore", message="precomputed_knn")
-        umap = UMAP(
+        reducer = umap.UMAP(
             metric="cosine",
             n_neighbors=NEIGHBOURS,
             precomputed_knn=nearest_by_cosine(unit, NEIGHBOURS),
@@ -40,7 +38,26 @@ def project(vectors: np.ndarray) -> np.ndarray:
             random_state=SEED,
             n_jobs=1,
         )
-        return umap.fit_transform(unit)
+        return reducer.fit_transform(unit)
+
+
+def _import_umap() -> ModuleType:
+    """The package umap, on one thread: a sum over several depends on how many there are.
+
+    pynndescent compiles its search for neighbours as it is imported, for 40 s of CPU. As they are found here,
+    no function of it is called, and it is imported without being compiled.
+    """
+    import numba
+
+    numba.config.DISABLE_JIT, compiled = True, numba.config.DISABLE_JIT
+    try:
+        import pynndescent  # noqa: F401
+    finally:
+        numba.config.DISABLE_JIT = compiled
+    import umap
+
+    numba.set_num_threads(1)
+    return umap
 
 
 def nearest_by_cosine(unit: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

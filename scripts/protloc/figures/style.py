@@ -73,10 +73,12 @@ def sheet(
         canvas = FigureCanvasAgg(figure)
         yield figure
         _print_digest(figure)
+        if photos:
+            canvas.draw()
+            picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
         for path in outputs:
             if photos:
-                canvas.draw()
-                _write_photos(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]), path)
+                _write_photos(picture.copy(), path)
             else:
                 figure.savefig(path, dpi=dpi, metadata=METADATA[path.suffix])
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from protloc.errors import InputError
+from protloc.indicators import indicators
 from protloc.leakage import GROUPS, check_no_leak
 from protloc.splits.shots import draw_shots
 from protloc.splits.stratify import nest, stratify
@@ -81,7 +81,7 @@ def _indicator(unit_labels: Sequence[Sequence[str]], unit: str) -> np.ndarray:
             f"no split by {unit} is possible: {len(classes)} of the classes have enough proteins with images "
             f"where two are needed; add images or lower splits.min_proteins"
         )
-    return MultiLabelBinarizer().fit_transform(unit_labels).astype(bool)
+    return indicators(unit_labels, sorted(classes))
 
 
 def _held(
