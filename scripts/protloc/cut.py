@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,14 +20,18 @@ def corners(centroids: np.ndarray, side: int) -> np.ndarray:
     return np.floor(centroids + 0.5).astype(np.int64) - side // 2
 
 
-def padded_fraction(cells: pd.DataFrame, side: int) -> np.ndarray:
+def padded_fraction(cells: pd.DataFrame | Mapping[str, np.ndarray], side: int) -> np.ndarray:
     """The share of each cell's crop of `side` px that lies beyond its field, float64 (cells,), 0 to 1.
 
-    `cells` are rows of the table of that name; their stored crops may be of another size.
+    `cells` are rows of the table of that name, or its columns by name; their stored
+    crops may be of another size.
     """
-    first, end = cells[["top", "left"]].to_numpy(), cells[["bottom", "right"]].to_numpy()
+    first, end, size = (
+        np.stack([cells[down], cells[across]], axis=1)
+        for down, across in (("top", "left"), ("bottom", "right"), ("field_height", "field_width"))
+    )
     at = (first + end - side) // 2
-    inside = np.minimum(at + side, cells[["field_height", "field_width"]].to_numpy()) - np.maximum(at, 0)
+    inside = np.minimum(at + side, size) - np.maximum(at, 0)
     return 1 - np.maximum(inside, 0).prod(axis=1) / side**2
 
 

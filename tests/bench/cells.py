@@ -57,12 +57,12 @@ def cutting() -> tuple[float, float, int]:
                 found = room.cells_of(of, counts, settings, settings["crop_um"])
                 store.add(found.crops, found.nuclei, found.others)
             all_of_it = time.process_time() - started
-    at = found.rows[["top", "left"]].to_numpy()
+    at = np.stack([found.rows["top"], found.rows["left"]], axis=1)
     started = time.process_time()
     for _ in range(REPEATS):
         room.cut(counts, at, found.crops.shape[-1], (0, 0))
     cut = time.process_time() - started
-    cells = len(found.rows)
+    cells = len(found.crops)
     return REPEATS * cells / cut, REPEATS * cells / all_of_it, cells
 
 

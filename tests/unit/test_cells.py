@@ -117,7 +117,7 @@ def test_a_study_without_any_cell_has_empty_tables_and_an_empty_store(tmp_path):
 
 def test_only_cells_without_an_excluding_flag_are_kept(images):
     field = Field("FID00000001", "", "", 320, 320, SCALE)
-    rows = cells_of(field, images[0], SETTINGS, 24.0).rows
+    rows = pd.DataFrame(cells_of(field, images[0], SETTINGS, 24.0).rows)
     assert (rows["kept"] == ~rows[SETTINGS["exclude"]].any(axis=1)).all() and rows["touches_border"].any()
     assert cells_of(field, images[0], SETTINGS | {"exclude": []}, 24.0).rows["kept"].all()
 
@@ -136,7 +136,7 @@ def test_the_padded_share_is_that_of_the_pixels_beyond_the_field(study, side):
 def test_a_cell_is_kept_as_long_as_the_setting_allows_its_padding(images):
     field = Field("FID00000001", "", "", 320, 320, SCALE)
     padded = cells_of(field, images[0], SETTINGS, 24.0).rows["padded_fraction"]
-    middle = float(padded[padded > 0].median())
+    middle = float(np.median(padded[padded > 0]))
     kept = []
     for most in (0.0, middle, 1.0):
         settings = SETTINGS | {"max_padding": most, "exclude": ["beyond_field"]}
@@ -150,8 +150,8 @@ def test_a_cell_is_kept_as_long_as_the_setting_allows_its_padding(images):
 def test_a_wider_store_changes_neither_who_is_kept_nor_what_a_crop_shows(images):
     field = Field("FID00000001", "", "", 320, 320, SCALE)
     narrow, wide = (cells_of(field, images[0], SETTINGS, store_um) for store_um in (24.0, 51.3))
-    own = [name for name in narrow.rows if name not in ("top", "left", "bottom", "right")]
-    pd.testing.assert_frame_equal(narrow.rows[own], wide.rows[own])
+    for name in narrow.rows.keys() - {"top", "left", "bottom", "right"}:
+        assert np.array_equal(narrow.rows[name], wide.rows[name])
     margin = (wide.crops.shape[-1] - narrow.crops.shape[-1]) // 2
     assert np.array_equal(narrow.crops, wide.crops[..., margin:-margin, margin:-margin])
     assert np.array_equal(narrow.others, wide.others[..., margin:-margin, margin:-margin])
@@ -191,12 +191,11 @@ def test_a_crop_wider_than_the_store_is_refused(study):
 def test_a_saturated_protein_flags_its_cell_alone(images):
     field = Field("FID00000001", "", "", 320, 320, SCALE)
     counts = images[0].copy()
-    rows = cells_of(field, counts, SETTINGS, 24.0).rows
+    rows = pd.DataFrame(cells_of(field, counts, SETTINGS, 24.0).rows)
     cell = rows[~rows["touches_border"]].iloc[0]
     counts[1, round(cell["y_px"]), round(cell["x_px"])] = 65535
-    assert cells_of(field, counts, SETTINGS, 24.0).rows["saturated"].to_numpy().nonzero()[0] == [
-        cell["label"] - 1
-    ]
+    saturated = cells_of(field, counts, SETTINGS, 24.0).rows["saturated"]
+    assert saturated.nonzero()[0] == [cell["label"] - 1]
 
 
 def test_measurements_are_those_of_a_plain_loop():
@@ -205,7 +204,7 @@ def test_measurements_are_those_of_a_plain_loop():
     nuclei, areas = np.zeros((40, 40), np.int32), np.zeros((40, 40), np.int32)
     nuclei[5:12, 5:12], areas[3:14, 3:14], nuclei[30:33, 20:30], areas[28:36, 18:34] = 1, 1, 2, 2
     found = measurements(counts, nuclei, areas, np.array([300, 310], np.uint16), 0.5)
-    for label, row in enumerate(found.itertuples(), start=1):
+    for label, row in enumerate(pd.DataFrame(found).itertuples(), start=1):
         assert row.nucleus_area_um2 == (nuclei == label).sum() * 0.25
         assert row.cell_area_um2 == (areas == label).sum() * 0.25
         assert row.nucleus_counts == pytest.approx(counts[0][nuclei == label].mean() - 300, rel=1e-12)

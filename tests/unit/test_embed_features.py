@@ -11,7 +11,7 @@ from protloc.embed.features import embed_features
 from protloc.embed.features.handmade import compute
 from protloc.embed.features.intensity import above_background, correlation
 from protloc.embed.features.radial import radial, signed_distance
-from protloc.embed.features.texture import bands, local_patterns
+from protloc.embed.features.texture import bands, highest_around, local_patterns
 from protloc.embed.images import field_images
 from protloc.hashing import sha256_path
 from protloc.modules import SCRIPTS
@@ -99,6 +99,12 @@ def test_local_patterns_tell_edges_from_spots():
     assert local_patterns(flat)[0] == 1
     assert local_patterns(edge)[3] == pytest.approx(1 / 7)
     assert local_patterns(spot)[1] == pytest.approx(8 / 49)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (6, 1), (9, 14)])
+def test_the_highest_around_is_that_of_scipy(shape):
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert np.array_equal(highest_around(image), ndimage.maximum_filter(image, 3))
 
 
 def test_correlation_is_pearsons():

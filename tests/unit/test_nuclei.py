@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from protloc.cells.flags import field_problem, flag_nuclei
@@ -150,14 +151,24 @@ DEGENERATE = {
 }
 
 
+def flags_of(labels: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
+    """The flags of all labels, a row each."""
+    return pd.DataFrame(flag_nuclei(labels, counts, rim_blur(labels, counts), PIXEL_UM))
+
+
+def problem_of(labels: np.ndarray, counts: np.ndarray) -> str | None:
+    """What is wrong with the field."""
+    return field_problem(labels, counts, rim_blur(labels, counts))
+
+
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_degenerate_fields_neither_fail_nor_warn(case):
     image, expected = DEGENERATE[case]
     counts = np.clip(image, 0, 65535).astype(np.uint16)
     labels = find_nuclei(counts, PIXEL_UM)
     assert (labels.max(), labels.dtype, labels.shape) == (expected, np.int32, counts.shape)
-    assert flag_nuclei(labels, counts, PIXEL_UM).shape == (expected, len(OF_NUCLEI))
-    assert (field_problem(labels, counts) is None) == case.startswith("one nucleus")
+    assert flags_of(labels, counts).shape == (expected, len(OF_NUCLEI))
+    assert (problem_of(labels, counts) is None) == case.startswith("one nucleus")
 
 
 def test_a_dim_nucleus_beside_a_bright_one_is_found():
@@ -173,7 +184,7 @@ def test_haze_is_no_nucleus_or_said_to_be_out_of_focus():
     assert matched_f1(truth, find_nuclei(camera(300 * haze + 2000 * (truth > 0)), PIXEL_UM), 0.7) == 1
     counts = camera(1200 * haze + 2000 * (truth > 0))
     labels = find_nuclei(counts, PIXEL_UM)
-    blurred = 1 + np.flatnonzero(flag_nuclei(labels, counts, PIXEL_UM)["out_of_focus"])
+    blurred = 1 + np.flatnonzero(flags_of(labels, counts)["out_of_focus"])
     assert matched_f1(truth, np.where(np.isin(labels, blurred), 0, labels), 0.7) == 1
 
 
@@ -323,7 +334,7 @@ NINE = [(y, x, 30, 36) for y in (90, 230, 370) for x in (90, 230, 370)]
 
 def flagged(labels: np.ndarray, light: np.ndarray, blur: float = 1.0) -> dict[str, list[int]]:
     """The labels that have each flag."""
-    table = flag_nuclei(labels, camera(light, blur), PIXEL_UM)
+    table = flags_of(labels, camera(light, blur))
     assert list(table) == OF_NUCLEI
     assert len(table) == labels.max()
     assert set(table.dtypes) == {np.dtype(bool)}
@@ -370,10 +381,10 @@ def test_a_blurred_rim_is_out_of_focus_and_measured_in_px():
 def test_a_field_says_what_is_wrong_with_all_of_it():
     labels = ellipses((460, 460), *NINE)
     light = 2000 * (labels > 0)
-    assert field_problem(labels, camera(light)) is None
-    assert field_problem(labels, camera(light, 6)) == "blurred"
-    assert field_problem(labels, np.minimum(camera(light), 1500)) == "saturated"
-    assert field_problem(np.zeros_like(labels), camera(light)) == "no nuclei"
-    assert field_problem(labels, np.full_like(labels, 400)) == "the nucleus channel is constant"
-    assert "too crowded" in field_problem(np.ones_like(labels), camera(light))
-    assert field_problem(labels[90:230], camera(light)[90:230]) == "all nuclei are cut by the edge"
+    assert problem_of(labels, camera(light)) is None
+    assert problem_of(labels, camera(light, 6)) == "blurred"
+    assert problem_of(labels, np.minimum(camera(light), 1500)) == "saturated"
+    assert problem_of(np.zeros_like(labels), camera(light)) == "no nuclei"
+    assert problem_of(labels, np.full_like(labels, 400)) == "the nucleus channel is constant"
+    assert "too crowded" in problem_of(np.ones_like(labels), camera(light))
+    assert problem_of(labels[90:230], camera(light)[90:230]) == "all nuclei are cut by the edge"

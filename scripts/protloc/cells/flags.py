@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
-from protloc.cells.focus import rim_blur
 from protloc.cells.nuclei.ellipse import ellipse_fit, moments
 
 SMALLEST_UM2 = (
@@ -22,37 +20,38 @@ CROWDED = 0.8  # share of the field that is nuclei
 SATURATED = 0.01  # share of the field's pixels
 
 
-def flag_nuclei(nuclei: np.ndarray, counts: np.ndarray, pixel_size_um: float) -> pd.DataFrame:
-    """One row per label 1 to n, in order; the bool columns are those of FLAGS that nuclei have.
+def flag_nuclei(
+    nuclei: np.ndarray, counts: np.ndarray, blur: np.ndarray, pixel_size_um: float
+) -> dict[str, np.ndarray]:
+    """Those of FLAGS that nuclei have, bool (labels,) each, labels 1 to n in order.
 
-    nuclei int32 (height, width), 0 is background; counts uint16 (height, width), the nucleus channel. Of a
-    nucleus that the edge cuts, shape and size say nothing, so it is neither `mitotic_like` nor `odd_shape`.
+    nuclei int32 (height, width), 0 is background; counts uint16 (height, width), the nucleus channel; blur
+    their `rim_blur`. Of a nucleus that the edge cuts, shape and size say nothing, so it is neither
+    `mitotic_like` nor `odd_shape`.
     """
-    area, cut = _sums(nuclei, np.ones(nuclei.shape)), _cut(nuclei)
+    area, cut = _areas(nuclei), _cut(nuclei)
     light = _sums(nuclei, counts) / area - np.percentile(counts, 1)
     shapes = moments(nuclei, np.zeros(nuclei.shape, bool))[1:]
     condensed, bright = area < CONDENSED * _typical(area, cut), light > BRIGHT * _typical(light, cut)
     odd = np.array([ellipse_fit(shape) < ELLIPSE for shape in shapes.tolist()], bool)
-    columns = {
+    return {
         "touches_border": cut,
         "too_small": area * pixel_size_um**2 < SMALLEST_UM2,
         "saturated": _sums(nuclei, _clipped(counts)) > HOT_PX,
-        "out_of_focus": rim_blur(nuclei, counts) * pixel_size_um > BLUR_UM,
+        "out_of_focus": blur * pixel_size_um > BLUR_UM,
         "mitotic_like": condensed & bright & ~cut,
         "odd_shape": odd & ~cut,
     }
-    return pd.DataFrame(columns, dtype=bool)
 
 
-def field_problem(nuclei: np.ndarray, counts: np.ndarray) -> str | None:
+def field_problem(nuclei: np.ndarray, counts: np.ndarray, blur: np.ndarray) -> str | None:
     """What makes all nuclei of a field doubtful, or None. Arrays as for flag_nuclei."""
     if counts.min() == counts.max():
         return "the nucleus channel is constant"
     if not nuclei.any():
         return "no nuclei"
-    blur, area = rim_blur(nuclei, counts), _sums(nuclei, np.ones(nuclei.shape))
     judged = np.isfinite(blur)
-    width = blur[judged] / np.sqrt(area[judged] * 4 / np.pi)
+    width = blur[judged] / np.sqrt(_areas(nuclei)[judged] * 4 / np.pi)
     problems = {
         "saturated": _clipped(counts).mean() > SATURATED,
         "blurred": judged.any() and np.median(width) > BLURRED,
@@ -60,6 +59,11 @@ def field_problem(nuclei: np.ndarray, counts: np.ndarray) -> str | None:
         "all nuclei are cut by the edge": _cut(nuclei).all(),
     }
     return "; ".join(problem for problem, found in problems.items() if found) or None
+
+
+def _areas(nuclei: np.ndarray) -> np.ndarray:
+    """The pixels of each label, int64 (labels,)."""
+    return np.bincount(nuclei.ravel())[1:]
 
 
 def _sums(nuclei: np.ndarray, values: np.ndarray) -> np.ndarray:

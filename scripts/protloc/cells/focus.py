@@ -37,11 +37,11 @@ def rim_blur(nuclei: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def _rim(nuclei: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The pixels of nuclei that background adjoins, and that background, side by side: flat indices."""
-    index = np.arange(nuclei.size).reshape(nuclei.shape)
+    index, found = np.arange(nuclei.size).reshape(nuclei.shape), nuclei > 0
     pairs = []
-    for low, high in ((index[:-1], index[1:]), (index[:, :-1], index[:, 1:])):
+    for low, high in (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:]):
         for inner, outer in ((low, high), (high, low)):
-            free = (nuclei.ravel()[inner] > 0) & (nuclei.ravel()[outer] == 0)
-            pairs.append((inner[free], outer[free]))
+            free = found[inner] & ~found[outer]
+            pairs.append((index[inner][free], index[outer][free]))
     inner, outer = (np.concatenate(side) for side in zip(*pairs, strict=True))
     return inner, outer

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from protloc.cells.field import CellsOfField, cells_of
@@ -46,10 +47,8 @@ def find_cells(
     found = in_order(find, fields, workers=workers, ahead=2 * workers, pool=ProcessPoolExecutor)
     with CropWriter(pixels, masks, side) as store:
         for field, of_field in progress(found, total=len(fields), unit="fields"):
-            rows = of_field.rows.assign(fov_id=field.fov_id, gene=genes[field.fov_id])
-            rows["cell_id"] = [f"{field.fov_id}-{label:04d}" for label in rows["label"]]
-            cells.add(rows.assign(row=range(row, row + len(rows))))
-            row += len(rows)
+            cells.add(of_field.rows | _names(field.fov_id, genes[field.fov_id], of_field.rows["label"], row))
+            row += len(of_field.crops)
             segmented.append(_summary(field, of_field))
             store.add(of_field.crops, of_field.nuclei, of_field.others)
     tables = cells.table(), pd.DataFrame(segmented)
@@ -62,9 +61,9 @@ class _Rows:
 
     def __init__(self) -> None:
         self._blocks: list[pd.DataFrame] = []
-        self._latest: list[pd.DataFrame] = []
+        self._latest: list[dict[str, np.ndarray]] = []
 
-    def add(self, rows: pd.DataFrame) -> None:
+    def add(self, rows: dict[str, np.ndarray]) -> None:
         self._latest.append(rows)
         if len(self._latest) == TOGETHER:
             self._join()
@@ -76,7 +75,8 @@ class _Rows:
 
     def _join(self) -> None:
         if self._latest:
-            self._blocks.append(pd.concat(self._latest, ignore_index=True))
+            columns = {name: [rows[name] for rows in self._latest] for name in self._latest[0]}
+            self._blocks.append(pd.DataFrame({name: np.concatenate(of) for name, of in columns.items()}))
             self._latest = []
 
 
@@ -96,10 +96,20 @@ def _find(field: Field, *, root: Path, settings: Mapping[str, Any], store_um: fl
     return cells_of(field, field.read(root), settings, store_um)
 
 
+def _names(fov_id: str, gene: str, labels: np.ndarray, row: int) -> dict[str, np.ndarray]:
+    """Columns of the ids of a field's cells, its gene, and their rows in the store, the first being `row`."""
+    return {
+        "fov_id": np.full(len(labels), fov_id),
+        "gene": np.full(len(labels), gene),
+        "cell_id": np.array([f"{fov_id}-{label:04d}" for label in labels], dtype=str),
+        "row": row + np.arange(len(labels)),
+    }
+
+
 def _summary(field: Field, found: CellsOfField) -> dict[str, Any]:
     """A row of `segmented`."""
     kept = int(found.rows["kept"].sum())
-    return {"fov_id": field.fov_id, "nuclei": len(found.rows), "kept": kept, "problem": found.problem}
+    return {"fov_id": field.fov_id, "nuclei": len(found.crops), "kept": kept, "problem": found.problem}
 
 
 def _report(cells: pd.DataFrame, segmented: pd.DataFrame) -> None:

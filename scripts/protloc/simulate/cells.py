@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -29,12 +30,12 @@ class Cell:
     bend: float
     state: str
 
-    @property
+    @cached_property
     def radius(self) -> float:
         """Mean radius of the nucleus, px."""
         return math.sqrt(self.a * self.b)
 
-    @property
+    @cached_property
     def mitotic(self) -> bool:
         """Whether the cell is dividing."""
         return self.state in ("metaphase", "anaphase")
@@ -48,15 +49,17 @@ def place_cells(size: int, crowding: float, rng: np.random.Generator) -> list[Ce
     for _ in range(max(2, wanted)):
         new, room = _shape(rng), _room(rng)
         for _ in range(TRIES):
-            cell = _beside(new, cells, size, looseness, rng)
-            if _fits(cell, cells, room):
-                cells.append(cell)
+            y, x = _beside(new, cells, size, looseness, rng)
+            if _fits(new, y, x, cells, room):
+                cells.append(replace(new, y=y, x=x))
                 break
     return cells
 
 
-def _beside(new: Cell, cells: list[Cell], size: int, looseness: float, rng: np.random.Generator) -> Cell:
-    """The new cell where it founds an island, or lies next to one that is there."""
+def _beside(
+    new: Cell, cells: list[Cell], size: int, looseness: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Where the new cell founds an island, or lies next to one that is there: y, x, px."""
     if not cells or rng.random() < 0.01 + 0.12 * looseness:
         edge = MARGIN if cells else -size / 8  # the first island is in the picture
         y, x = rng.uniform(-edge, size + edge, 2)
@@ -66,7 +69,7 @@ def _beside(new: Cell, cells: list[Cell], size: int, looseness: float, rng: np.r
         direction = rng.uniform(0, 2 * np.pi)
         y = min(max(other.y + away * math.sin(direction), -MARGIN), size + MARGIN)
         x = min(max(other.x + away * math.cos(direction), -MARGIN), size + MARGIN)
-    return replace(new, y=float(y), x=float(x))
+    return float(y), float(x)
 
 
 def _shape(rng: np.random.Generator) -> Cell:
@@ -84,10 +87,10 @@ def _room(rng: np.random.Generator) -> float:
     return float(rng.choice([0.7, 0.92, 1.06, 1.3], p=[0.07, 0.23, 0.4, 0.3]))
 
 
-def _fits(cell: Cell, cells: list[Cell], room: float) -> bool:
-    """Whether it keeps its distance from all other nuclei."""
+def _fits(cell: Cell, y: float, x: float, cells: list[Cell], room: float) -> bool:
+    """Whether the cell, at (y, x), keeps its distance from all other nuclei."""
     return all(
-        math.hypot(cell.y - other.y, cell.x - other.x)
+        math.hypot(y - other.y, x - other.x)
         > room * (cell.radius + other.radius) + 14 * (cell.mitotic + other.mitotic)
         for other in cells
     )

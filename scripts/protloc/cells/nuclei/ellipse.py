@@ -20,14 +20,14 @@ CUT = 0.7  # border pixels over root of the area of a disc of which half is miss
 def moments(labels: np.ndarray, rim: np.ndarray) -> np.ndarray:
     """Sums over the pixels of each label, float64 (labels + 1, 7): 1, y, x, y², x², xy, and the rim's pixels.
 
-    `rim` bool (height, width) is the field's outermost row of pixels.
+    They are 0 for label 0. `rim` bool (height, width) is the field's outermost row of pixels.
     """
-    height, width = labels.shape
-    where = labels.ravel()
-    y = np.repeat(np.arange(height, dtype=float), width)
-    x = np.tile(np.arange(width, dtype=float), height)
-    terms = (np.ones(len(where)), y, x, y * y, x * x, x * y, rim.ravel())
-    return np.stack([np.bincount(where, weights=term) for term in terms], axis=1)
+    length = int(labels.max(initial=0)) + 1
+    y, x = np.nonzero(labels)
+    where, along_rim = labels[y, x], rim[y, x]
+    y, x = y.astype(float), x.astype(float)
+    terms = (np.ones(len(where)), y, x, y * y, x * x, x * y, along_rim)
+    return np.stack([np.bincount(where, weights=term, minlength=length) for term in terms], axis=1)
 
 
 def ellipse_fit(sums: list[float]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.sparse import csr_array
 
@@ -20,6 +22,7 @@ def interpolated(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np
     return _between(_between(image, rows).T, columns).T
 
 
+@lru_cache(maxsize=256)
 def _slices(count: int, parts: int) -> csr_array:
     """The matrix (parts, count) that takes the means of `parts` equal slices of `count` samples."""
     edges = np.union1d(np.arange(count + 1), np.linspace(0, count, parts + 1))

@@ -11,7 +11,8 @@ SHARES = (5, 25, 50, 75, 95, 99, 99.9)
 def above_background(counts: np.ndarray) -> np.ndarray:
     """Float32 counts above each channel's 1st percentile, never negative, shape as given."""
     offset = np.percentile(counts, BACKGROUND, axis=(1, 2), keepdims=True)
-    return np.maximum(counts - offset, 0).astype(np.float32)
+    above = counts - offset
+    return np.maximum(above, 0, out=above).astype(np.float32)
 
 
 def intensity(image: np.ndarray) -> dict[str, float]:
@@ -22,7 +23,7 @@ def intensity(image: np.ndarray) -> dict[str, float]:
         "brightness": float(np.log2(mean)),
         **{f"p{share:g}": float(value) for share, value in zip(SHARES, percentiles, strict=True)},
         "variation": float(image.std()) / mean,
-        **moments(image),
+        **moments(standardized(image)),
     }
 
 
@@ -42,9 +43,8 @@ def standardized(image: np.ndarray) -> np.ndarray:
     return centred / max(float(centred.std()), 1e-6)
 
 
-def moments(image: np.ndarray) -> dict[str, float]:
-    """Skewness and kurtosis, their long tails drawn in by a square root that keeps the sign."""
-    deviation = standardized(image)
+def moments(deviation: np.ndarray) -> dict[str, float]:
+    """Skewness and kurtosis of a standardized image, long tails drawn in by a root that keeps the sign."""
     square = deviation * deviation
     skewness, kurtosis = float((square * deviation).mean()), float((square * square).mean())
     return {

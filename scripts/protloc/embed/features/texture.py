@@ -20,8 +20,9 @@ PATTERNS = len(NEIGHBOURS) + 2
 def texture(protein: np.ndarray, pixel_size_um: float) -> dict[str, float]:
     """Texture numbers of the protein channel, float32 (height, width) above background."""
     numbers: dict[str, float] = {}
+    spread = float(protein.std())
     for octave, (sigma_um, band) in enumerate(bands(protein, pixel_size_um)):
-        numbers |= _band_numbers(f"band_{sigma_um:.1f}um", band, float(protein.std()))
+        numbers |= _band_numbers(f"band_{sigma_um:.1f}um", band, spread)
         if octave == PATTERN_OCTAVE:
             shares = enumerate(local_patterns(band))
             numbers |= {f"pattern_{sigma_um:.1f}um_{n}": float(part) for n, part in shares}
@@ -42,12 +43,23 @@ def bands(image: np.ndarray, pixel_size_um: float) -> Iterator[tuple[float, np.n
 def _band_numbers(name: str, band: np.ndarray, spread: float) -> dict[str, float]:
     """Energy of a band over the image's, its asymmetry and tails, and the density of its spots."""
     deviation = standardized(band)
-    peaks = (ndimage.maximum_filter(deviation, size=3) == deviation) & (deviation > SPOT_HEIGHT)
+    peaks = (highest_around(deviation) == deviation) & (deviation > SPOT_HEIGHT)
     return {
         f"{name}_energy": float(np.log2((band.std() + 1e-3) / (spread + 1e-3))),
-        **{f"{name}_{moment}": value for moment, value in moments(band).items()},
+        **{f"{name}_{moment}": value for moment, value in moments(deviation).items()},
         f"{name}_spots": float(np.sqrt(peaks.mean())),
     }
+
+
+def highest_around(image: np.ndarray) -> np.ndarray:
+    """The maximum of each pixel and its 8 neighbours: ndimage.maximum_filter needs three times as long."""
+    for axis in (0, 1):
+        highest = image.copy()
+        before, after = ((slice(None),) * axis + (part,) for part in (np.s_[:-1], np.s_[1:]))
+        np.maximum(highest[before], image[after], out=highest[before])
+        np.maximum(highest[after], image[before], out=highest[after])
+        image = highest
+    return image
 
 
 def local_patterns(image: np.ndarray) -> np.ndarray:
