@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from protloc.config.backbones import Network
+from protloc.models.batch_norm import fold_batch_norms
 from protloc.models.folding import fold
 from protloc.models.pooling import feature_name
 from protloc.models.preprocess import NORMALIZATIONS, prepare
@@ -33,6 +34,7 @@ class Encoder:
         self.views = {variant.scale: view.at(variant.scale) for variant in variants}
         model = build(network)
         self.features, self.digest, self.feature = model.num_features, digest(model), feature_name(model)
+        fold_batch_norms(model, network)
         model.to(device, memory_format=torch.channels_last)
         distinct = dict.fromkeys(matrix for several in self.matrices.values() for matrix in several)
         self.passes = {matrix: fold(model, matrix, *network.moments) for matrix in distinct}

@@ -61,7 +61,7 @@ def speed_facts(encoder: Encoder, batch: Batch, images_per_second: float, thread
     cores, or the GPU, can do. closest_to_float32: see `closeness`.
     """
     counts, scale = torch.from_numpy(read_batch(batch)), batch[0].pixel_size_um
-    work, most = work_per_image(encoder, counts, scale), peak(encoder.device, encoder.precision)
+    work, most = work_per_image(encoder, counts[:1], scale), peak(encoder.device, encoder.precision)
     most *= threads if encoder.device.type == "cpu" else 1
     return {
         "gflop_per_image": round(work / 1e9, 3),
