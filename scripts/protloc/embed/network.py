@@ -18,7 +18,7 @@ from protloc.embed.store import Named, write_embeddings
 from protloc.parallel import in_order
 from protloc.variants import Variant
 
-BLOCK = 8  # images that a CPU takes at once
+BLOCK = 4  # images that a CPU takes at once
 
 
 def embed_network(
