@@ -66,6 +66,6 @@ def speed_facts(encoder: Encoder, batch: Batch, images_per_second: float, thread
     return {
         "gflop_per_image": round(work / 1e9, 3),
         "peak_gflops": round(most / 1e9, 1),
-        "share_of_peak": round(work * images_per_second / most, 3),
+        "share_of_peak": float(f"{work * images_per_second / most:.3g}"),
         "closest_to_float32": round(closeness(encoder, counts, scale), 5),
     }
