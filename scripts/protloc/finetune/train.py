@@ -71,7 +71,8 @@ class Training:
             self._log(self.losses[-1], self.best.look(self.epoch, self._answer("validation"), self.task))
             checkpoints.save(checkpoint, identity, self._state())
         self.best.restore()
-        return self._probabilities({"validation": self.best.logits, "test": self._answer("test")})
+        said = self._answer("test") if self.best.epoch else self.first["test"]
+        return self._probabilities({"validation": self.best.logits, "test": said})
 
     @property
     def epoch_0(self) -> dict[str, np.ndarray]:
