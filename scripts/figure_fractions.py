@@ -7,13 +7,13 @@ from protloc.variants import read_scores
 
 with recorded(snakemake) as outputs, marked(outputs.digest):
     summary = read_scores("summary", snakemake.input.summary, where={"level": "fov"})
-    design = DESIGNS[snakemake.params.design]
-    scores = scores_over(design, summary, snakemake.params.task)
+    design = DESIGNS[snakemake.params.shown["design"]]
+    scores = scores_over(design, summary, snakemake.params.shown["task"])
     scores.to_csv(outputs["csv"], index=False, float_format="%.6f")
     draw_fractions(
         scores,
         design,
-        snakemake.params.task,
+        snakemake.params.shown["task"],
         dict(snakemake.params.titles),
         list(snakemake.params.controls),
         snakemake.params.simulated,

@@ -21,8 +21,7 @@ rule figure_fractions:
     conda:
         f"{ENVS}/analysis.yaml"
     params:
-        design="fractions",
-        task=STUDY.probe.heads[0],
+        shown={"design": "fractions", "task": STUDY.probe.heads[0]},
         titles=TITLES,
         controls=CONTROLS,
         simulated=SIMULATED,
@@ -46,8 +45,7 @@ use rule figure_fractions as figure_shots with:
     log:
         f"{RESULTS}/logs/figure_shots.log",
     params:
-        design="shots",
-        task=STUDY.probe.heads[0],
+        shown={"design": "shots", "task": STUDY.probe.heads[0]},
         titles=TITLES,
         controls=CONTROLS,
         simulated=SIMULATED,
