@@ -23,8 +23,7 @@ def corners(centroids: np.ndarray, side: int) -> np.ndarray:
 def padded_fraction(cells: pd.DataFrame | Mapping[str, np.ndarray], side: int) -> np.ndarray:
     """The share of each cell's crop of `side` px that lies beyond its field, float64 (cells,), 0 to 1.
 
-    `cells` are rows of the table of that name, or its columns by name; their stored
-    crops may be of another size.
+    `cells` are rows of the table of that name, or its columns by name; stored crops may be of another size.
     """
     first, end, size = (
         np.stack([cells[down], cells[across]], axis=1)

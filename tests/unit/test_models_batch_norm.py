@@ -7,22 +7,12 @@ import torch
 from protloc.config.backbones import Network
 from protloc.models.batch_norm import fold_batch_norms
 from protloc.models.weights import build, digest
+from test_embed_network import CNN
 from torch import Tensor, nn
-
-NETWORK = {
-    "kind": "network",
-    "title": "test",
-    "seed": 0,
-    "slots": ["red", "green", "blue"],
-    "natural": {"protein": "green", "nucleus": "blue"},
-    "mean": [0.485, 0.456, 0.406],
-    "std": [0.229, 0.224, 0.225],
-    "um_per_px": 0.4,
-}
 
 
 def network_of(architecture: str) -> Network:
-    return Network.model_validate(NETWORK | {"architecture": architecture})
+    return Network.model_validate(CNN | {"architecture": architecture})
 
 
 def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from protloc.cells.nuclei.labels import in_reading_order
+from protloc.config.sources import read_sources
 from protloc.errors import InputError
 
 WEIGHTS = Path("data/weights/cpsam_v2")  # below the working directory, as all weights
@@ -32,8 +33,6 @@ def find_nuclei(nucleus: np.ndarray, pixel_size_um: float) -> np.ndarray:
 @cache
 def _model() -> Any:
     if not WEIGHTS.is_file():  # the package would fetch them by itself
-        from protloc.config.sources import read_sources  # slow to import, needed for this message alone
-
         url = read_sources()["cellpose_sam"].url
         raise InputError(f"{WEIGHTS}: missing; get {url} and put it there, or set cells.segmenter: classical")
     try:
